@@ -1,0 +1,47 @@
+# manyheads: `make demo` and `make test` are all a newcomer needs; both install what they use into .venv, once.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DATA ?=
+T ?= tests
+
+help: ## Show available commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "manyheads needs $(PYTHON); set PYTHON=… to a Python 3.11 or newer"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+setup: $(STAMP) ## Install everything into .venv
+
+demo: $(STAMP) ## Run the whole loop on loopback; DATA=folder uses your images
+	$(BIN)/python -m deploy.demo $(if $(DATA),--data $(DATA))
+
+test: $(STAMP) ## Run the tests; T=path narrows them
+	$(BIN)/python -m pytest $(T)
+
+check: $(STAMP) ## Format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: $(STAMP) ## Format and mend what a machine can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+serve: $(STAMP) ## Run a hub on SQLite and a folder (./runs/hub), with the worker in the same process
+	test -d runs/hub || $(BIN)/manyheads-hub init runs/hub --name local
+	$(BIN)/manyheads-hub serve runs/hub
+
+bench: $(STAMP) ## Run the benchmarks that need no data beside the project
+	$(BIN)/python -m benchmarks
+
+.PHONY: help setup demo test check fix serve bench

@@ -1,0 +1,136 @@
+"""The hub's HTTP shapes, version 1: what the contributor kit sends and reads. Normative description: docs/formats/api.md.
+
+Errors are RFC 9457 problem documents with a stable `code`. Uploads are content-addressed and resumable: `HEAD` tells the
+offset the server holds, `PATCH` appends from there, the last byte is checked against the digest in the address.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from manyheads_shared.manifest import DigestField, Generator, Name, Time
+
+API_PREFIX = "/v1"
+TUF_METADATA_PREFIX = "/tuf/metadata"
+TUF_TARGETS_PREFIX = "/tuf/targets"
+OFFSET_HEADER = "Upload-Offset"  # bytes the server holds
+LENGTH_HEADER = "Upload-Length"  # bytes of the whole object
+UPLOAD_CHUNK_BYTES = 8 << 20
+MIN_PROOFS = 20  # fewer images bound no recall worth stating
+MAX_PROOFS = 2000
+
+SubmissionState = Literal["received", "evaluating", "accepted", "refused", "failed"]
+
+
+class Message(BaseModel):
+    """A request or response body: frozen, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Problem(Message):
+    """RFC 9457 problem document."""
+
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str  # stable, for machines
+    detail: str  # for people: what was expected, what came, what to do
+
+
+class Reason(Message):
+    """One reason for a refusal or a failure."""
+
+    code: str  # stable, for machines: recall-too-low, false-positives-real …
+    message: str
+
+
+class PrimaryInfo(Message):
+    """The published primary."""
+
+    digest: DigestField
+    name: Name
+    version: Name
+    architecture: Name
+    image_size: int | None
+    size_bytes: int
+    published: Time
+
+
+class SubmissionRequest(Message):
+    """A head offered to the hub; every digest was uploaded before."""
+
+    head: DigestField
+    owner_statement: DigestField
+    proofs: list[DigestField] = Field(min_length=MIN_PROOFS, max_length=MAX_PROOFS)
+    # proofs: images the owner chose to show the hub, made by the generator for this purpose; never training images
+
+
+class ShareInfo(Message):
+    """A share with its interval."""
+
+    share: float
+    lower: float
+    upper: float
+    hits: int
+    total: int
+
+
+class SourceInfo(Message):
+    """How often a head said yes on one source of the suite."""
+
+    kind: Literal["real", "generated"]
+    source: str
+    external: bool
+    yes: ShareInfo
+
+
+class EvaluationInfo(Message):
+    """What the hub measured of a head."""
+
+    suite: DigestField
+    threshold: float
+    recall: ShareInfo
+    false_positives: list[SourceInfo]
+    auroc: float
+    contradiction: ShareInfo | None
+
+
+class SubmissionInfo(Message):
+    """A submission as its owner sees it."""
+
+    id: str
+    generator: Generator
+    head: DigestField
+    primary: DigestField
+    state: SubmissionState
+    reasons: list[Reason]
+    queue_position: int | None  # 1 is next; None when not waiting
+    evaluation: EvaluationInfo | None
+    bundle_sequence: int | None  # first bundle that holds the head
+    created: Time
+    updated: Time
+
+
+class CatalogueEntry(Message):
+    """An accepted head."""
+
+    generator: Generator
+    head: DigestField
+    primary: DigestField
+    state: Literal["listed", "yanked", "replaced", "obsolete"]
+    reason: str | None
+    owner_statement: DigestField
+    hub_statement: DigestField
+    evaluation: EvaluationInfo
+    accepted: Time
+
+
+class BundleInfo(Message):
+    """A published bundle."""
+
+    sequence: int
+    digest: DigestField
+    primary: DigestField
+    generators: list[str]  # name@version
+    published: Time

@@ -1,0 +1,175 @@
+"""The bundle: one primary, the accepted heads, their calibration, as one snapshot. What a client pulls and a report cites.
+
+TUF says that the manifest is the hub's newest; this module says that its parts belong together. It reads objects through a
+function, so the same check serves a client's store, a hub's blobs and an exported folder.
+Specification: docs/formats/bundle.md.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+from securesystemslib.signer import SSlibKey
+
+from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
+from manyheads_shared.calibration import Calibration
+from manyheads_shared.digest import Digest, digest_bytes, hex_of, verify_digest
+from manyheads_shared.document import Document, Value
+from manyheads_shared.errors import BundleError, SignatureError, StatementError
+from manyheads_shared.keys import parse_public_key
+from manyheads_shared.manifest import DigestField, Generator, Name, Time
+from manyheads_shared.statements import (
+    HubPredicate,
+    OwnerPredicate,
+    SignedStatement,
+    verify_hub_statement,
+    verify_owner_statement,
+)
+
+BUNDLE_TARGET = "bundle.json"  # the TUF target whose content is the newest bundle manifest
+
+ReadObject = Callable[[Digest], bytes]
+KeyId = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def object_target(digest: Digest) -> str:
+    """Return the TUF target path of an object named by its digest."""
+    return f"objects/{hex_of(digest)}"
+
+
+class BundleHead(Value):
+    """One head of a bundle and the two statements that vouch for it."""
+
+    generator: Generator
+    head: DigestField
+    owner_key: KeyId
+    owner_statement: DigestField
+    hub_statement: DigestField
+
+
+class LeftOut(Value):
+    """A catalogued head that is not in the bundle, and why."""
+
+    generator: Generator
+    head: DigestField
+    state: Literal["yanked", "replaced", "obsolete"]
+    reason: str
+
+
+class BundleManifest(Document):
+    """The exact list of what belongs to one bundle."""
+
+    FORMAT: ClassVar[str] = "manyheads.bundle/1"
+
+    hub: Name
+    sequence: Annotated[int, Field(ge=1)]  # 1, 2, 3 …; a client never goes back
+    created: Time
+    primary: DigestField
+    calibration: DigestField
+    heads: tuple[BundleHead, ...]
+    left_out: tuple[LeftOut, ...]
+    owner_keys: dict[KeyId, str]  # key id -> public key, PEM
+    hub_key: str  # public key of the hub's evaluation statements, PEM
+
+    def object_digests(self) -> tuple[Digest, ...]:
+        """Digests of every object a client needs beside the manifest itself."""
+        of_heads = (d for h in self.heads for d in (h.head, h.owner_statement, h.hub_statement))
+        return (self.primary, self.calibration, *of_heads)
+
+
+@dataclass(frozen=True)
+class VerifiedHead:
+    """A head whose file and both statements were verified against each other."""
+
+    entry: BundleHead
+    artifact: HeadArtifact
+    owner: SignedStatement[OwnerPredicate]
+    hub: SignedStatement[HubPredicate]
+
+
+@dataclass(frozen=True)
+class VerifiedBundle:
+    """A bundle that belongs together. Only `verify_bundle` makes one; scoring accepts nothing else."""
+
+    manifest: BundleManifest
+    digest: Digest
+    primary: PrimaryArtifact
+    calibration: Calibration
+    heads: tuple[VerifiedHead, ...]  # in the manifest's order
+
+
+def verify_bundle(data: bytes, read_object: ReadObject) -> VerifiedBundle:
+    """Verify that the parts of a bundle belong together.
+
+    The plan: (1) the manifest; (2) no generator and no head twice; (3) the primary; (4) the calibration, for this
+    primary and exactly these heads; for each head (5) its file, for this primary, (6) its owner's statement,
+    (7) the hub's statement. That `data` is the hub's newest manifest is the caller's share (TUF).
+
+    Args:
+        data: the manifest's exact bytes.
+        read_object: returns the bytes an object digest names; what it raises passes through.
+
+    Raises:
+        FormatError, VerificationError: a step fails; the subclass says how.
+    """
+    # step 1
+    manifest = BundleManifest.from_bytes(data)
+    # step 2
+    _refuse_repeats(manifest)
+    # step 3
+    primary = read_primary(_read(read_object, "primary", manifest.primary))
+    # step 4
+    calibration = Calibration.from_bytes(_read(read_object, "calibration", manifest.calibration))
+    if calibration.primary != manifest.primary:
+        raise BundleError(f"the calibration is for primary {calibration.primary}, the bundle's is {manifest.primary}")
+    if calibration.heads.keys() != {entry.head for entry in manifest.heads}:
+        raise BundleError("the calibration does not cover exactly the bundle's heads; the hub must build the bundle again")
+    # steps 5 to 7
+    hub_key = parse_public_key(manifest.hub_key)
+    heads = tuple(_verify_head(entry, manifest, primary, hub_key, read_object) for entry in manifest.heads)
+    return VerifiedBundle(manifest, digest_bytes(data), primary, calibration, heads)
+
+
+def _verify_head(
+    entry: BundleHead, manifest: BundleManifest, primary: PrimaryArtifact, hub_key: SSlibKey, read_object: ReadObject
+) -> VerifiedHead:
+    title = entry.generator.title
+    # step 5
+    artifact = read_head(_read(read_object, f"head {title}", entry.head), primary)
+    if artifact.manifest.generator != entry.generator:
+        raise BundleError(f"the bundle lists {title}, the head's own manifest says {artifact.manifest.generator.title}")
+    # step 6
+    if entry.owner_key not in manifest.owner_keys:
+        raise SignatureError(f"head {title}: the bundle holds no public key {entry.owner_key[:12]} for its owner")
+    owner_key = parse_public_key(manifest.owner_keys[entry.owner_key])
+    if owner_key.keyid != entry.owner_key:
+        raise SignatureError(f"head {title}: the owner's public key has id {owner_key.keyid[:12]}, not {entry.owner_key[:12]}")
+    owner = verify_owner_statement(
+        _read(read_object, f"owner statement of {title}", entry.owner_statement), entry.head, owner_key
+    )
+    # step 7
+    hub = verify_hub_statement(_read(read_object, f"hub statement of {title}", entry.hub_statement), entry.head, hub_key)
+    for who, predicate in (("owner", owner.predicate), ("hub", hub.predicate)):
+        if (predicate.generator, predicate.primary) != (entry.generator, primary.digest):
+            raise StatementError(
+                f"head {title}: the {who}'s statement is about {predicate.generator.title} on {predicate.primary}"
+            )
+    return VerifiedHead(entry, artifact, owner, hub)
+
+
+def _read(read_object: ReadObject, name: str, digest: Digest) -> bytes:
+    data = read_object(digest)
+    verify_digest(name, data, digest)
+    return data
+
+
+def _refuse_repeats(manifest: BundleManifest) -> None:
+    for what, values in (
+        ("generator", Counter(entry.generator.title for entry in manifest.heads)),
+        ("head", Counter(str(entry.head) for entry in manifest.heads)),
+    ):
+        for value, times in values.items():
+            if times > 1:
+                raise BundleError(f"the bundle lists the {what} {value} {times} times")

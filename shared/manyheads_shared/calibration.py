@@ -1,0 +1,115 @@
+"""Thresholds from measured scores: bands for the detector and every head. Pure; numbers in, numbers out.
+
+A band has two edges. At or above `high` a score means yes, below `low` it means no, between them the evidence is not enough.
+`high` is the conformal quantile of the negatives: at most a share `alpha` of fresh negatives score above it, whatever
+their distribution (Vovk, Gammerman, Shafer 2005, ch. 4). Heads share one family-wise budget: with K heads each gets
+alpha / K, so that a photograph is claimed by *any* head at most `alpha` of the time. `low` is the matching quantile of the
+positives. Where the two leave a gap, any score in it separates them, and the middle is taken.
+"""
+
+import math
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyheads_shared.digest import Digest
+from manyheads_shared.document import Document, Value
+from manyheads_shared.manifest import DigestField
+
+Logits = NDArray[np.float32]
+
+DETECTOR_ALPHA = 0.01  # share of real images that may be called generated
+HEADS_ALPHA = 0.01  # share of images of other origin that may be claimed by any head at all
+MISS_ALPHA = 0.05  # share of positives that may be called negative outright
+
+
+class Band(Value):
+    """The two edges, in logits, and the evidence they rest on."""
+
+    low: float
+    high: float
+    negatives: int  # images behind `high`
+    positives: int  # images behind `low`
+    resolved: bool  # False: fewer than 1/alpha - 1 negatives, so `high` is only their maximum and alpha is not guaranteed
+
+
+class Calibration(Document):
+    """The bands of one bundle. Rebuilt with every bundle, for the number of heads in it."""
+
+    FORMAT: ClassVar[str] = "manyheads.calibration/1"
+
+    primary: DigestField
+    suite: DigestField
+    detector_alpha: float
+    heads_alpha: float  # family-wise, over all heads of the bundle
+    miss_alpha: float
+    detector: Band
+    heads: dict[DigestField, Band]
+
+
+def fit_band(negatives: Logits, positives: Logits, *, alpha: float, miss_alpha: float = MISS_ALPHA) -> Band:
+    """Fit one band.
+
+    Args:
+        negatives: float32 (N,) logits of images the answer should be no for; N >= 1.
+        positives: float32 (M,) logits of images the answer should be yes for; M >= 1.
+        alpha: tolerated share of negatives at or above `high`, in (0, 1).
+        miss_alpha: tolerated share of positives below `low`, in (0, 1).
+
+    Raises:
+        ValueError: an empty side.
+    """
+    if negatives.size == 0 or positives.size == 0:
+        raise ValueError("a band needs at least one negative and one positive score")
+    upper, resolved = _conformal_quantile(negatives, alpha)
+    # strictly above the quantile, so that "at or above high" keeps the guarantee
+    high = float(np.nextafter(np.float32(upper), np.float32(np.inf)))
+    lower, _ = _conformal_quantile(-positives, miss_alpha)
+    low = -lower
+    if low > high:
+        low = high = (low + high) / 2
+    return Band(low=low, high=high, negatives=negatives.size, positives=positives.size, resolved=resolved)
+
+
+def _conformal_quantile(scores: Logits, alpha: float) -> tuple[float, bool]:
+    """The ceil((n+1)(1-alpha))-th smallest score; the largest, unresolved, where n is too small for alpha."""
+    rank = math.ceil((scores.size + 1) * (1 - alpha))
+    resolved = rank <= scores.size
+    return float(np.sort(scores)[min(rank, scores.size) - 1]), resolved
+
+
+def head_alpha(heads_alpha: float, head_count: int) -> float:
+    """Each head's share of the family-wise budget (Bonferroni; heads are not independent)."""
+    return heads_alpha / max(head_count, 1)
+
+
+def build_calibration(
+    *,
+    primary: Digest,
+    suite: Digest,
+    detector: tuple[Logits, Logits],
+    heads: dict[Digest, tuple[Logits, Logits]],
+    detector_alpha: float = DETECTOR_ALPHA,
+    heads_alpha: float = HEADS_ALPHA,
+    miss_alpha: float = MISS_ALPHA,
+) -> Calibration:
+    """Fit all bands of a bundle.
+
+    Args:
+        detector: logits of real images, logits of generated images.
+        heads: for each head digest, logits of images of other origin, logits of its generator's images.
+    """
+    each = head_alpha(heads_alpha, len(heads))
+    return Calibration.new(
+        primary=primary,
+        suite=suite,
+        detector_alpha=detector_alpha,
+        heads_alpha=heads_alpha,
+        miss_alpha=miss_alpha,
+        detector=fit_band(*detector, alpha=detector_alpha, miss_alpha=miss_alpha),
+        heads={
+            digest: fit_band(negatives, positives, alpha=each, miss_alpha=miss_alpha)
+            for digest, (negatives, positives) in sorted(heads.items())
+        },
+    )

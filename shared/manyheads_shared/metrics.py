@@ -1,0 +1,114 @@
+"""Metrics with intervals. Pure numpy; the kit, the hub and the benchmarks quote the same functions.
+
+Shares are in [0, 1]; intervals are two-sided at 95 % unless said otherwise. An empty denominator gives None, never 0.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
+
+
+@dataclass(frozen=True)
+class Share:
+    """`hits` out of `total`, with an interval."""
+
+    hits: int
+    total: int
+    lower: float
+    upper: float
+
+    @property
+    def value(self) -> float:
+        """The plain share."""
+        return self.hits / self.total
+
+    def __str__(self) -> str:
+        return f"{100 * self.value:.1f} % [{100 * self.lower:.1f}, {100 * self.upper:.1f}]"
+
+
+def wilson(hits: int, total: int) -> Share | None:
+    """Wilson score interval (Wilson 1927), the one to print beside a measured share."""
+    if total == 0:
+        return None
+    p, z2 = hits / total, Z95**2
+    centre = (p + z2 / (2 * total)) / (1 + z2 / total)
+    half = Z95 / (1 + z2 / total) * np.sqrt(p * (1 - p) / total + z2 / (4 * total**2))
+    return Share(hits, total, float(max(centre - half, 0.0)), float(min(centre + half, 1.0)))
+
+
+def clopper_pearson(hits: int, total: int, confidence: float = 0.95) -> Share | None:
+    """Exact interval (Clopper and Pearson 1934): never too narrow, the one to gate on."""
+    if total == 0:
+        return None
+    tail = (1 - confidence) / 2
+    lower = 0.0 if hits == 0 else float(stats.beta.ppf(tail, hits, total - hits + 1))
+    upper = 1.0 if hits == total else float(stats.beta.ppf(1 - tail, hits + 1, total - hits))
+    return Share(hits, total, lower, upper)
+
+
+def auroc(negatives: NDArray[np.floating], positives: NDArray[np.floating]) -> float | None:
+    """Area under the ROC curve: the chance that a positive scores above a negative, ties counting half."""
+    if negatives.size == 0 or positives.size == 0:
+        return None
+    ranks = stats.rankdata(np.concatenate([negatives, positives]))
+    rank_sum = float(ranks[negatives.size :].sum())
+    return (rank_sum - positives.size * (positives.size + 1) / 2) / (positives.size * negatives.size)
+
+
+@dataclass(frozen=True)
+class BinaryMetrics:
+    """Precision, recall and F1 of one yes/no question at one threshold."""
+
+    true_positives: int
+    false_positives: int
+    true_negatives: int
+    false_negatives: int
+    auroc: float | None
+
+    @property
+    def precision(self) -> Share | None:
+        """Of the images called yes, the share that are."""
+        return wilson(self.true_positives, self.true_positives + self.false_positives)
+
+    @property
+    def recall(self) -> Share | None:
+        """Of the images that are, the share called yes."""
+        return wilson(self.true_positives, self.true_positives + self.false_negatives)
+
+    @property
+    def false_positive_rate(self) -> Share | None:
+        """Of the images that are not, the share called yes."""
+        return wilson(self.false_positives, self.false_positives + self.true_negatives)
+
+    @property
+    def f1(self) -> float | None:
+        """Harmonic mean of precision and recall; None without a single positive, found or true."""
+        denominator = 2 * self.true_positives + self.false_positives + self.false_negatives
+        return 2 * self.true_positives / denominator if denominator else None
+
+
+def binary_metrics(negatives: NDArray[np.floating], positives: NDArray[np.floating], threshold: float = 0.0) -> BinaryMetrics:
+    """Measure one question. Scores at or above `threshold` (logit 0 is probability 0.5) count as yes."""
+    found, wrong = int((positives >= threshold).sum()), int((negatives >= threshold).sum())
+    return BinaryMetrics(found, wrong, negatives.size - wrong, positives.size - found, auroc(negatives, positives))
+
+
+def contradictions(
+    detector: NDArray[np.floating], head: NDArray[np.floating], *, detector_threshold: float = 0.0, threshold: float = 0.0
+) -> tuple[Share | None, Share | None]:
+    """Both published contradiction rates.
+
+    Args:
+        detector, head: (N,) logits of the same images.
+
+    Returns:
+        Of the images the detector calls real, the share the head claims (the paper's tables); and of the images the head
+        claims, the share the detector calls real (the paper's runtime script).
+    """
+    real, claimed = detector < detector_threshold, head >= threshold
+    both = int((real & claimed).sum())
+    return wilson(both, int(real.sum())), wilson(both, int(claimed.sum()))

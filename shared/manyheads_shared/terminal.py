@@ -1,0 +1,72 @@
+"""What the three command lines have in common: one catch, one exit code, progress on stderr, JSON on stdout.
+
+Exit codes: 0 done · 1 done, and the answer is no (a blatant confounder, a refused head, a failed check) · 2 wrong usage ·
+3 a format or verification error · 4 the hub cannot be reached or refused · 5 the data cannot be used · 130 interrupted.
+"""
+
+import errno
+import json
+import sys
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from manyheads_shared.errors import ManyheadsError
+
+EXIT_NO = 1
+EXIT_DISK_FULL = 5
+EXIT_INTERRUPTED = 130
+
+stdout = Console(highlight=False)
+stderr = Console(stderr=True, highlight=False)
+
+
+def run(app: typer.Typer) -> None:
+    """Run a command line: `ManyheadsError` becomes one message and its exit code; a traceback means a bug of ours."""
+    try:
+        app()
+    except ManyheadsError as error:
+        _complain(type(error).__name__, str(error))
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _complain("Interrupted", "stopped by the keyboard; what was finished is kept, run the command again to go on")
+        sys.exit(EXIT_INTERRUPTED)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _complain(
+            "DiskFull",
+            f"no space left on the disk{f' at {error.filename}' if error.filename else ''}; nothing is half-written",
+        )
+        sys.exit(EXIT_DISK_FULL)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on stdout, the only thing `--json` prints there."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def progress() -> Progress:
+    """A progress display on stderr; nothing when stderr is not a terminal."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=stderr,
+        disable=not stderr.is_terminal,
+        transient=True,
+    )
+
+
+def _complain(name: str, message: str) -> None:
+    if "--json" in sys.argv:
+        sys.stderr.write(json.dumps({"error": name, "message": message}) + "\n")
+    else:
+        stderr.print(
+            f"[bold red]error:[/bold red] {message}" if stderr.is_terminal else f"error: {message}",
+            markup=stderr.is_terminal,
+        )
