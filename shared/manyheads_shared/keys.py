@@ -59,7 +59,8 @@ def read_private_key(path: Path, passphrase: str | None = None) -> CryptoSigner:
 
 def public_pem(key: SSlibKey) -> str:
     """Return the public key as PEM text."""
-    return str(key.keyval["public"])
+    public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(key.keyval["public"]))
+    return public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def parse_public_key(pem: str) -> SSlibKey:
@@ -74,5 +75,4 @@ def parse_public_key(pem: str) -> SSlibKey:
         raise SignatureError(f"expected an Ed25519 public key in PEM, got {pem[:40]!r}: {error}") from error
     if not isinstance(public, Ed25519PublicKey):
         raise SignatureError(f"expected an Ed25519 public key, got {type(public).__name__}")
-    raw = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    return SSlibKey.from_crypto(serialization.load_pem_public_key(raw))
+    return SSlibKey.from_crypto(public)
