@@ -1,7 +1,26 @@
 """The hub's HTTP shapes, version 1: what the contributor kit sends and reads. Normative description: docs/formats/api.md.
 
 Errors are RFC 9457 problem documents with a stable `code`. Uploads are content-addressed and resumable: `HEAD` tells the
-offset the server holds, `PATCH` appends from there, the last byte is checked against the digest in the address.
+offset the server holds (0 when nothing), `PATCH` appends from there, the last byte is checked against the digest in the
+address. Both answer with the offset then held, in `Upload-Offset`; `PATCH` answers 204, or 409 `upload-offset` when it does
+not start where the server stands. An upload belongs to whoever made it: the same bytes by another owner are sent again.
+
+    GET        /v1/health                     Health
+    GET        /v1/primary                    PrimaryInfo, the newest published
+    GET        /v1/primaries                  list[PrimaryInfo], newest first
+    GET        /v1/objects/{digest}           the bytes of anything a published bundle names
+    HEAD PATCH /v1/uploads/{digest}   token   OFFSET_HEADER, LENGTH_HEADER; the body of PATCH is the bytes
+    POST       /v1/submissions        token   SubmissionRequest -> 201 SubmissionInfo
+    GET        /v1/submissions        token   list[SubmissionInfo], the caller's, newest first
+    GET        /v1/submissions/{id}   token   SubmissionInfo
+    GET        /v1/catalogue                  list[CatalogueEntry]
+    GET        /v1/catalogue/{name}/{version} CatalogueEntry
+    GET        /v1/bundles                    list[BundleInfo], newest first
+    GET        /v1/bundles/latest?as_of=TIME  BundleInfo: the newest, or the newest at that time
+    GET        /v1/bundles/{sequence}         BundleInfo
+    GET        /tuf/metadata/{file}  /tuf/targets/{path}
+
+`token` means the header `Authorization: Bearer mh_…`.
 """
 
 from typing import Literal
@@ -45,8 +64,16 @@ class Reason(Message):
     message: str
 
 
+class Health(Message):
+    """The hub answers."""
+
+    hub: Name
+    software: str
+    bundle_sequence: int | None  # of the newest bundle; None before the first
+
+
 class PrimaryInfo(Message):
-    """The published primary."""
+    """A published primary."""
 
     digest: DigestField
     name: Name
