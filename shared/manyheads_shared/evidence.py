@@ -38,6 +38,7 @@ class Instrument(Value):
     decoder: str
     device: str
     precision: str
+    warnings: tuple[str, ...]  # what weakens the instrument: expired metadata, a threshold on too few images
 
 
 class Measurement(Value):
