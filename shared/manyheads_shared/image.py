@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from manyheads_shared.errors import ImageError
 
@@ -26,6 +26,17 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 DECODER = f"Pillow {PIL.__version__}"
 
 _EXIF_ORIENTATION = 0x0112
+_UPRIGHT = {  # EXIF orientation -> what turns the stored picture upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_PNG_BIT_DEPTH = 24  # offset of IHDR's bit depth; Pillow reads 16-bit colour as 8-bit without a word
+_PNG_END = b"IEND\xaeB`\x82"
 
 
 @dataclass(frozen=True)
@@ -67,40 +78,43 @@ def decode_image(data: bytes) -> DecodedImage:
         raise ImageError("expected an image, got an empty file")
     if len(data) > MAX_FILE_BYTES:
         raise ImageError(f"expected at most {MAX_FILE_BYTES >> 20} MB, got more")
-    # step 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # damaged metadata is no reason to refuse sound pixels; size is step 4
+        # step 2
+        with _open(data) as image:
+            # step 3
+            _refuse_ambiguous(image, data)
+            # step 4
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                raise ImageError(f"expected at most {MAX_PIXELS} pixels, got {width}x{height}")
+            if min(width, height) < MIN_SIDE:
+                raise ImageError(f"expected at least {MIN_SIDE} pixels a side, got {width}x{height}")
+            # step 5
+            try:
+                image.load()
+            except Exception as error:
+                raise ImageError(f"the {image.format} image is truncated or damaged: {_reason(error)}") from error
+            if image.format == "PNG" and _PNG_END not in data:  # Pillow does not ask for the end
+                raise ImageError("the PNG image is truncated: its end is missing; fetch it again")
+            # step 6
+            return _to_rgb(image)
+
+
+def _open(data: bytes) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # Pillow only warns of a decompression bomb below twice its limit
-            image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
+    except Image.DecompressionBombError as error:
         raise ImageError(f"expected at most {MAX_PIXELS} pixels: {error}") from error
     except Exception as error:  # Pillow's plugins raise whatever a broken header leads them to
         raise ImageError(f"expected a PNG, JPEG or WebP image, got something else: {_reason(error)}") from error
-    with image:
-        # step 3
-        _refuse_ambiguous(image)
-        # step 4
-        width, height = image.size
-        if width * height > MAX_PIXELS:
-            raise ImageError(f"expected at most {MAX_PIXELS} pixels, got {width}x{height}")
-        if min(width, height) < MIN_SIDE:
-            raise ImageError(f"expected at least {MIN_SIDE} pixels a side, got {width}x{height}")
-        # step 5
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                image.load()
-        except Exception as error:
-            raise ImageError(f"the {image.format} image is truncated or damaged: {_reason(error)}") from error
-        # step 6
-        return _to_rgb(image)
 
 
-def _refuse_ambiguous(image: Image.Image) -> None:
-    if getattr(image, "n_frames", 1) > 1:
+def _refuse_ambiguous(image: Image.Image, data: bytes) -> None:
+    if image.format != "MPO" and getattr(image, "n_frames", 1) > 1:
         raise ImageError("expected one picture, got an animation; extract the frame you mean")
-    if image.mode in ("I", "I;16", "I;16B", "I;16L", "F"):
-        raise ImageError(f"expected 8 bits a channel, got mode {image.mode}; convert it, knowing that it changes the evidence")
+    if image.mode in ("I", "I;16", "I;16B", "I;16L", "F") or (image.format == "PNG" and data[_PNG_BIT_DEPTH] == 16):
+        raise ImageError("expected 8 bits a channel, got 16; convert it, knowing that it changes the evidence")
     if image.mode not in ("RGB", "RGBA", "L", "LA", "P", "PA", "1"):
         raise ImageError(f"expected RGB, greyscale or palette colour, got {image.mode}; convert it to RGB first")
 
@@ -108,23 +122,26 @@ def _refuse_ambiguous(image: Image.Image) -> None:
 def _to_rgb(image: Image.Image) -> DecodedImage:
     notes: list[str] = []
     mode, file_format = image.mode, image.format or "?"
+    if file_format == "MPO":  # what many phones and stereo cameras write
+        file_format = "JPEG"
+        notes.append("the JPEG file holds further pictures (MPO); the first was taken")
     try:
-        orientation = image.getexif().get(_EXIF_ORIENTATION, 1)
-        upright = ImageOps.exif_transpose(image) if orientation not in (None, 1) else image
-    except Exception:  # damaged EXIF is no reason to refuse sound pixels
+        orientation = image.getexif().get(_EXIF_ORIENTATION)
+    except Exception:  # whatever damaged EXIF leads Pillow to
+        orientation = None
         notes.append("the EXIF data is damaged and was ignored")
-        upright = image
-    if upright is not image:
+    if orientation in _UPRIGHT:
+        image = image.transpose(_UPRIGHT[orientation])
         notes.append(f"turned upright by EXIF orientation {orientation}")
-    if upright.has_transparency_data:
-        rgba = np.asarray(upright.convert("RGBA"))
+    if image.has_transparency_data:
+        rgba = np.asarray(image.convert("RGBA"))
         if (rgba[..., 3] != 255).any():
             raise ImageError("expected an opaque image, got transparency; flatten it on the background you mean")
         notes.append("dropped a fully opaque alpha channel")
         return DecodedImage(np.ascontiguousarray(rgba[..., :3]), file_format, mode, tuple(notes))
     if mode != "RGB":
         notes.append(f"converted from {mode} to RGB")
-    return DecodedImage(np.array(upright.convert("RGB"), dtype=np.uint8), file_format, mode, tuple(notes))
+    return DecodedImage(np.array(image.convert("RGB"), dtype=np.uint8), file_format, mode, tuple(notes))
 
 
 def _reason(error: Exception) -> str:
