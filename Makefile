@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DATA ?=
+GROUP_BY ?=
 T ?= tests
 
 help: ## Show available commands
@@ -21,8 +22,8 @@ $(STAMP): requirements.lock pyproject.toml
 
 setup: $(STAMP) ## Install everything into .venv
 
-demo: $(STAMP) ## Run the whole loop on loopback; DATA=folder uses your images
-	$(BIN)/python -m deploy.demo $(if $(DATA),--data $(DATA))
+demo: $(STAMP) ## Run the whole loop on loopback; DATA=folder uses your images, GROUP_BY=regex keeps files together
+	$(BIN)/python -m deploy.demo $(if $(DATA),--data '$(DATA)') $(if $(GROUP_BY),--group-by '$(GROUP_BY)')
 
 test: $(STAMP) ## Run the tests; T=path narrows them
 	$(BIN)/python -m pytest $(T)
