@@ -169,12 +169,15 @@ def _read_header(data: bytes, kind: str, max_bytes: int) -> dict[str, Any]:
 
 
 def _manifest_bytes(header: dict[str, Any], kind: str) -> bytes:
-    manifest = header.get("__metadata__", {}).get(MANIFEST_KEY)
+    metadata = header.get("__metadata__", {})
+    manifest = metadata.get(MANIFEST_KEY)
     if not isinstance(manifest, str):
         raise ArtifactError(
             f"{kind}: a safetensors file without a manyheads manifest. Plain weights are not an artifact; "
             "make one with `manyheads-contributor package`."
         )
+    if len(metadata) > 1:  # safetensors writes several in no fixed order, and nobody vouches for them
+        raise ArtifactError(f"{kind}: expected no metadata but {MANIFEST_KEY}, got {sorted(metadata)[:5]}")
     return manifest.encode("utf-8", errors="replace")
 
 

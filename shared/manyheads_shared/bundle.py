@@ -103,9 +103,9 @@ class VerifiedBundle:
 def verify_bundle(data: bytes, read_object: ReadObject) -> VerifiedBundle:
     """Verify that the parts of a bundle belong together.
 
-    The plan: (1) the manifest; (2) no generator and no head twice; (3) the primary; (4) the calibration, for this
-    primary and exactly these heads; for each head (5) its file, for this primary, (6) its owner's statement,
-    (7) the hub's statement. That `data` is the hub's newest manifest is the caller's share (TUF).
+    The plan: (1) the manifest; (2) no generator and no head twice, none both in and left out; (3) the primary; (4) the
+    calibration, for this primary and exactly these heads; for each head (5) its file, for this primary, (6) its owner's
+    statement, (7) the hub's statement. That `data` is the hub's newest manifest is the caller's share (TUF).
 
     Args:
         data: the manifest's exact bytes.
@@ -173,3 +173,6 @@ def _refuse_repeats(manifest: BundleManifest) -> None:
         for value, times in values.items():
             if times > 1:
                 raise BundleError(f"the bundle lists the {what} {value} {times} times")
+    for left_out in manifest.left_out:
+        if any(entry.head == left_out.head for entry in manifest.heads):
+            raise BundleError(f"the bundle lists head {left_out.generator.title}, and says that it left it out")

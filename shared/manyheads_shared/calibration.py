@@ -8,16 +8,18 @@ positives. Where the two leave a gap, any score in it separates them, and the mi
 """
 
 import math
-from typing import ClassVar
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, model_validator
 
 from manyheads_shared.digest import Digest
-from manyheads_shared.document import Document, Value
+from manyheads_shared.document import Count, Document, Value
 from manyheads_shared.manifest import DigestField
 
 Logits = NDArray[np.float32]
+Tolerated = Annotated[float, Field(gt=0, lt=1)]  # a share of errors
 
 DETECTOR_ALPHA = 0.01  # share of real images that may be called generated
 HEADS_ALPHA = 0.01  # share of images of other origin that may be claimed by any head at all
@@ -29,9 +31,15 @@ class Band(Value):
 
     low: float
     high: float
-    negatives: int  # images behind `high`
-    positives: int  # images behind `low`
+    negatives: Count  # images behind `high`
+    positives: Count  # images behind `low`
     resolved: bool  # False: fewer than 1/alpha - 1 negatives, so `high` is only their maximum and alpha is not guaranteed
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"expected low <= high, got {self.low} and {self.high}")
+        return self
 
 
 class Calibration(Document):
@@ -41,9 +49,9 @@ class Calibration(Document):
 
     primary: DigestField
     suite: DigestField
-    detector_alpha: float
-    heads_alpha: float  # family-wise, over all heads of the bundle
-    miss_alpha: float
+    detector_alpha: Tolerated
+    heads_alpha: Tolerated  # family-wise, over all heads of the bundle
+    miss_alpha: Tolerated
     detector: Band
     heads: dict[DigestField, Band]
 

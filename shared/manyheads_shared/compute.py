@@ -52,6 +52,8 @@ def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
         chosen = torch.device(device)
     except RuntimeError as error:
         raise UsageError(f"--device: expected auto, cpu or cuda, got {device!r}") from error
+    if chosen.type not in ("cpu", "cuda"):
+        raise UsageError(f"--device: expected auto, cpu or cuda, got {device!r}")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch finds no GPU here; use --device cpu")
     if precision == "auto":

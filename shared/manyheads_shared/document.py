@@ -4,13 +4,18 @@ A document's first field is `format`, `NAME/MAJOR`. Unknown majors and unknown f
 raises the major version, and readers keep reading the old one (docs/formats/README.md).
 """
 
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from manyheads_shared.canonical import from_canonical, to_canonical
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.errors import ManifestError, UnsupportedVersionError
+
+MAX_INTEGER = 2**53 - 1  # RFC 8785: beyond it a JSON number is not one integer
+
+Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class Value(BaseModel):
@@ -36,7 +41,7 @@ class Document(Value):
         try:
             return cls(format=cls.FORMAT, **fields)
         except ValidationError as error:
-            raise ManifestError(_explain(cls.FORMAT, error)) from error
+            raise ManifestError(f"{cls.FORMAT}: {explain(error)}") from error
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -69,7 +74,7 @@ class Document(Value):
         try:
             return cls.model_validate_json(data)
         except ValidationError as error:
-            raise ManifestError(_explain(cls.FORMAT, error)) from error
+            raise ManifestError(f"{cls.FORMAT}: {explain(error)}") from error
 
     def to_bytes(self) -> bytes:
         """Return the canonical form: the bytes that digests and signatures cover."""
@@ -81,8 +86,8 @@ class Document(Value):
         return digest_bytes(self.to_bytes())
 
 
-def _explain(name: str, error: ValidationError) -> str:
+def explain(error: ValidationError) -> str:
     """Name the first three offending fields in words."""
     problems = [f"{'.'.join(str(part) for part in item['loc']) or 'document'}: {item['msg']}" for item in error.errors()[:3]]
-    more = len(error.errors()) - len(problems)
-    return f"{name}: " + "; ".join(problems) + (f"; and {more} more" if more > 0 else "")
+    more = error.error_count() - len(problems)
+    return "; ".join(problems) + (f"; and {more} more" if more > 0 else "")

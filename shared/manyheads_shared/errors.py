@@ -19,7 +19,8 @@ leaves with its `exit_code`. Mistakes of a programmer stay `ValueError`, `TypeEr
     │   ├── SignatureError
     │   ├── StatementError           a statement is signed, but says something else
     │   ├── PrimaryMismatchError     a head made for another primary
-    │   └── FeatureContractError     the primary's features are not those the head was trained on
+    │   ├── FeatureContractError     the primary's features are not those the head was trained on
+    │   └── NonFiniteScoreError      finite weights, and a score that is NaN or infinite
     ├── ImageError                   not decodable, or over a limit                           exit 5
     ├── DatasetError                 a folder of images breaks the layout, or is too small    exit 5
     ├── FetchError                   the way to the hub                                       exit 4
@@ -115,6 +116,10 @@ class PrimaryMismatchError(VerificationError):
 
 class FeatureContractError(VerificationError):
     """The primary's features on the probe images are not those a manifest promises."""
+
+
+class NonFiniteScoreError(VerificationError):
+    """A network whose weights are finite gives NaN or infinity: it was made to, or its training diverged."""
 
 
 class ImageError(ManyheadsError):

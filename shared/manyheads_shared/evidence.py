@@ -7,7 +7,7 @@ failure record, so nothing is passed over in silence.
 from typing import ClassVar
 
 from manyheads_shared.decision import Answer, State
-from manyheads_shared.document import Document, Value
+from manyheads_shared.document import Count, Document, Value
 from manyheads_shared.manifest import DigestField, Generator, Name, Time
 
 
@@ -16,10 +16,10 @@ class ItemExamined(Value):
 
     name: str  # as given on the command line, for people; `digest` identifies
     digest: DigestField  # of the file's bytes
-    size_bytes: int
+    size_bytes: Count
     file_format: str
-    width: int  # pixels, as stored and turned upright
-    height: int
+    width: Count  # pixels, as stored and turned upright
+    height: Count
     mode: str
     resampled: bool  # the primary's preprocessing interpolated it: its finest traces are lost
     notes: tuple[str, ...]
@@ -30,7 +30,7 @@ class Instrument(Value):
 
     hub: Name
     bundle: DigestField
-    bundle_sequence: int
+    bundle_sequence: Count
     primary: DigestField
     calibration: DigestField
     metadata_expires: Time | None  # of the TUF timestamp the bundle was last verified with

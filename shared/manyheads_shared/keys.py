@@ -6,6 +6,7 @@ SubjectPublicKeyInfo: safe to mail.
 
 from pathlib import Path
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from securesystemslib.signer import CryptoSigner, SSlibKey
@@ -47,7 +48,9 @@ def read_private_key(path: Path, passphrase: str | None = None) -> CryptoSigner:
         private = serialization.load_pem_private_key(path.read_bytes(), password=passphrase.encode() if passphrase else None)
     except FileNotFoundError as error:
         raise UsageError(f"no key at {path}; make one with `manyheads-contributor key new {path}`") from error
-    except (TypeError, ValueError) as error:
+    except OSError as error:
+        raise UsageError(f"{path}: the key cannot be read: {error.strerror}") from error
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
         raise UsageError(
             f"{path}: expected an Ed25519 private key in PEM: {error}. "
             "If it is encrypted, set MANYHEADS_KEY_PASSPHRASE to its passphrase."
@@ -71,7 +74,7 @@ def parse_public_key(pem: str) -> SSlibKey:
     """
     try:
         public = serialization.load_pem_public_key(pem.encode())
-    except ValueError as error:
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise SignatureError(f"expected an Ed25519 public key in PEM, got {pem[:40]!r}: {error}") from error
     if not isinstance(public, Ed25519PublicKey):
         raise SignatureError(f"expected an Ed25519 public key, got {type(public).__name__}")

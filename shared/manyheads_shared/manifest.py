@@ -2,23 +2,35 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from manyheads_shared.architectures import Architecture, get_architecture
+from manyheads_shared.clock import read_time
 from manyheads_shared.digest import DIGEST_PATTERN, Digest
-from manyheads_shared.document import Document, Value
+from manyheads_shared.document import Count, Document, Value
 from manyheads_shared.errors import ManifestError
+from manyheads_shared.probe import PROBE_IMAGES, PROJECTIONS
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
-TIME_PATTERN = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$"  # UTC, whole seconds
+TIME_PATTERN = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"  # UTC, whole seconds
+
+
+def _refuse_impossible_moment(text: str) -> str:
+    read_time(text)  # the 30th of February has the right form
+    return text
+
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
-Time = Annotated[str, Field(pattern=TIME_PATTERN)]
+Time = Annotated[str, Field(pattern=TIME_PATTERN), AfterValidator(_refuse_impossible_moment)]
 DigestField = Annotated[Digest, Field(pattern=DIGEST_PATTERN)]
 Sentence = Annotated[str, Field(max_length=500)]
 Probe = Annotated[
-    tuple[tuple[float, ...], ...],
-    Field(description="one row for each probe image: the projections of the primary's features (manyheads_shared.probe)"),
+    tuple[Annotated[tuple[float, ...], Field(min_length=PROJECTIONS, max_length=PROJECTIONS)], ...],
+    Field(
+        min_length=PROBE_IMAGES,
+        max_length=PROBE_IMAGES,
+        description="one row for each probe image: the projections of the primary's features (manyheads_shared.probe)",
+    ),
 ]
 
 
@@ -51,9 +63,9 @@ class Training(Value):
     """How weights came to be, in figures anyone can quote."""
 
     recipe: DigestField  # of the exact recipe, kept by whoever trained
-    seed: int
-    epochs: int
-    images: int  # in the training split
+    seed: Count
+    epochs: Count
+    images: Count  # in the training split
     precision: Literal["float32", "bfloat16"]
     device: Sentence
     software: Sentence  # "manyheads 0.1.0, torch 2.15.0"

@@ -37,7 +37,7 @@ def wilson(hits: int, total: int) -> Share | None:
     p, z2 = hits / total, Z95**2
     centre = (p + z2 / (2 * total)) / (1 + z2 / total)
     half = Z95 / (1 + z2 / total) * np.sqrt(p * (1 - p) / total + z2 / (4 * total**2))
-    return Share(hits, total, float(max(centre - half, 0.0)), float(min(centre + half, 1.0)))
+    return Share(hits, total, float(max(min(centre - half, p), 0.0)), float(min(max(centre + half, p), 1.0)))
 
 
 def clopper_pearson(hits: int, total: int, confidence: float = 0.95) -> Share | None:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from manyheads_shared.architectures import PADDING, Architecture, Conv
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact
+from manyheads_shared.errors import PrimaryMismatchError
 
 _COUNTER = "num_batches_tracked"  # torch's own; no weight, and unused with a fixed momentum
 
@@ -87,10 +88,16 @@ def load_primary(artifact: PrimaryArtifact) -> Primary:
     return network.eval().requires_grad_(requires_grad=False)
 
 
-def load_head(artifact: HeadArtifact, primary: PrimaryArtifact) -> Head:
-    """Return the frozen head of an artifact: inference mode, no gradients."""
+def load_head(head: HeadArtifact, primary: PrimaryArtifact) -> Head:
+    """Return the frozen head of an artifact: inference mode, no gradients.
+
+    Raises:
+        PrimaryMismatchError: the head was read for another primary.
+    """
+    if head.manifest.primary != primary.digest:
+        raise PrimaryMismatchError(head.manifest.generator.title, head.manifest.primary, primary.digest)
     network = Head(primary.architecture, primary.manifest.preprocessing.image_size)
-    _load(network, artifact.tensors)
+    _load(network, head.tensors)
     return network.eval().requires_grad_(requires_grad=False)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact
 from manyheads_shared.compute import Compute
+from manyheads_shared.errors import NonFiniteScoreError
 from manyheads_shared.image import Pixels
 from manyheads_shared.networks import Head, Primary, load_head, load_primary
 from manyheads_shared.preprocess import Preprocessor
@@ -39,12 +40,14 @@ class Scorer:
         """Load the networks and check the feature contract.
 
         Raises:
+            PrimaryMismatchError: a head was read for another primary.
             FeatureContractError: the features here are not those the primary's or a head's manifest promises.
         """
         self.preprocess = Preprocessor.of(primary)
         self.compute = compute
         self._primary = _place(load_primary(primary), compute)
         self._heads = [_place(load_head(head, primary), compute) for head in heads]
+        self._titles = ["the detector", *(f"head {head.manifest.generator.title}" for head in heads)]
         measured = measure_probe(self._primary, self.preprocess, compute)
         verify_probe(primary.manifest.probe, measured, name=f"primary {primary.manifest.name}")
         for head in heads:
@@ -57,7 +60,7 @@ class Scorer:
 
     @torch.inference_mode()
     def features(self, images: Sequence[Pixels]) -> Tensor:
-        """Trunk features, float32 (N, C, H, W), of decoded images of one fitted size."""
+        """Trunk features (N, C, H, W), in the precision of the compute, of decoded images of one fitted size."""
         batch = _to_device(self.preprocess.batch(images), self.compute)
         with self.compute.autocast():
             features: Tensor = self._primary.trunk(batch)
@@ -69,19 +72,30 @@ class Scorer:
 
         Args:
             images: uint8 (H, W, 3), RGB; at least one.
+
+        Raises:
+            NonFiniteScoreError: a network gives NaN or infinity.
         """
         return self.score_features(self.features(images))
 
     @torch.inference_mode()
     def score_features(self, features: Tensor) -> NDArray[np.float32]:
-        """Logits float32 (N, 1 + K) of ready features (N, C, H, W)."""
+        """Logits float32 (N, 1 + K) of ready features (N, C, H, W).
+
+        Raises:
+            NonFiniteScoreError: a network gives NaN or infinity.
+        """
         with self.compute.autocast():
             columns = [network(features).float() for network in self._networks()]
-        return torch.stack(columns, dim=1).cpu().numpy()
+        return self._finite(torch.stack(columns, dim=1))
 
     @torch.inference_mode()
     def analyse(self, images: Sequence[Pixels]) -> Analysis:
-        """Logits and saliency of images that preprocess to one size."""
+        """Logits and saliency of images that preprocess to one size.
+
+        Raises:
+            NonFiniteScoreError: a network gives NaN or infinity.
+        """
         features = self.features(images)
         logits, saliency = [], []
         with self.compute.autocast():
@@ -89,7 +103,17 @@ class Scorer:
                 maps = network.maps(features)
                 logits.append(network.read_out(maps).float())
                 saliency.append(class_activation_map(network, maps).float())
-        return Analysis(torch.stack(logits, dim=1).cpu().numpy(), torch.stack(saliency, dim=1).cpu().numpy())
+        return Analysis(self._finite(torch.stack(logits, dim=1)), torch.stack(saliency, dim=1).cpu().numpy())
+
+    def _finite(self, logits: Tensor) -> NDArray[np.float32]:
+        """Refuse a score that no threshold can place."""
+        scores: NDArray[np.float32] = logits.cpu().numpy()
+        if not (fine := np.isfinite(scores).all(axis=0)).all():
+            raise NonFiniteScoreError(
+                f"{self._titles[int(np.argmin(fine))]}: expected finite scores, got NaN or infinity. "
+                "Its weights are finite but lead nowhere; train it again."
+            )
+        return scores
 
     def _networks(self) -> list[Head]:
         return [self._primary.detector, *self._heads]

@@ -4,11 +4,8 @@ The owner says "this digest, on this primary, recognises my generator". The hub 
 Both name the head by digest, so neither can be moved to another file. Specification: docs/formats/statement.md.
 """
 
-import base64
-import binascii
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from securesystemslib.dsse import Envelope
@@ -18,7 +15,7 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from manyheads_shared.canonical import from_canonical, to_canonical
 from manyheads_shared.digest import Digest, digest_bytes, hex_of
-from manyheads_shared.document import Value
+from manyheads_shared.document import Count, Fraction, Value, explain
 from manyheads_shared.errors import ManifestError, SignatureError, StatementError, UnsupportedVersionError
 from manyheads_shared.manifest import DigestField, Generator, Time
 
@@ -45,13 +42,13 @@ class OwnerPredicate(Value):
 
 
 class Bound(Value):
-    """A share with its counts and an interval; all in [0, 1] but the counts."""
+    """A share with its counts and an interval."""
 
-    share: float
-    lower: float
-    upper: float
-    hits: int
-    total: int
+    share: Fraction
+    lower: Fraction
+    upper: Fraction
+    hits: Count
+    total: Count
 
 
 class SourceResult(Value):
@@ -74,9 +71,22 @@ class HubPredicate(Value):
     threshold: float  # logit at which the figures below were measured
     recall: Bound  # on the owner's proof images
     false_positives: tuple[SourceResult, ...]
-    auroc: float
+    auroc: Fraction
     contradiction: Bound | None  # of the images the detector calls real, the share this head claims
     created: Time
+
+
+class _Signature(Value):
+    keyid: str
+    sig: str  # base64
+
+
+class _Envelope(Value):
+    """DSSE envelope with one signature."""
+
+    payload: str  # base64
+    payloadType: Literal["application/vnd.in-toto+json"]  # noqa: N815 - the specification's spelling
+    signatures: tuple[_Signature]
 
 
 class _Statement(Value, Generic[P]):
@@ -133,11 +143,11 @@ def _sign(head: Digest, predicate_type: str, generator: Generator, predicate: Va
 def _verify(data: bytes, head: Digest, key: SSlibKey, predicate_type: str, model: type[_Statement[P]]) -> SignedStatement[P]:
     """Verify a statement.
 
-    The plan: (1) a DSSE envelope in canonical JSON; (2) signed by `key`; (3) an in-toto statement of the expected
-    predicate; (4) whose predicate satisfies the format; (5) about this very head.
+    The plan: (1) a DSSE envelope in canonical JSON, with one signature; (2) signed by `key`; (3) an in-toto statement of
+    the expected predicate; (4) whose predicate satisfies the format; (5) about this very head.
 
     Raises:
-        ManifestError: steps 1 or 4 fail.
+        ManifestError: steps 1 or 4 fail, or the payload of step 3 is not canonical JSON.
         SignatureError: step 2 fails.
         UnsupportedVersionError: step 3 fails on the predicate's version.
         StatementError: step 3 fails otherwise, or step 5.
@@ -157,32 +167,30 @@ def _verify(data: bytes, head: Digest, key: SSlibKey, predicate_type: str, model
         if isinstance(found, str) and found.rpartition(":")[0] == predicate_type.rpartition(":")[0]:
             raise UnsupportedVersionError(f"statement: expected predicate {predicate_type}, got {found}. Update manyheads.")
         raise StatementError(f"statement: expected predicate {predicate_type}, got {str(found)[:80]!r}")
+    if value.get("_type") != STATEMENT_TYPE:
+        raise StatementError(f"statement: expected _type {STATEMENT_TYPE}, got {str(value.get('_type'))[:80]!r}")
     # step 4
     try:
         statement = model.model_validate_json(envelope.payload)
     except ValidationError as error:
-        raise ManifestError(f"statement: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from error
+        raise ManifestError(f"statement: {explain(error)}") from error
     # step 5
     subject = statement.subject[0].digest.get("sha256")
-    if envelope.payload_type != PAYLOAD_TYPE or statement.type_ != STATEMENT_TYPE or subject != hex_of(head):
+    if subject != hex_of(head):
         raise StatementError(f"statement: expected one about head {head}, it is about sha256:{subject}")
     return SignedStatement(head, statement.predicate, key.keyid, digest_bytes(data))
 
 
 def _read_envelope(data: bytes) -> Envelope:
     value = from_canonical(data, name="statement envelope", max_bytes=MAX_STATEMENT_BYTES)
-    if not isinstance(value, Mapping) or set(value) != {"payload", "payloadType", "signatures"}:
-        raise ManifestError("statement: expected a DSSE envelope with payload, payloadType and signatures")
     try:
-        return Envelope.from_dict(_with_checked_base64(dict(value)))
-    except (KeyError, TypeError, ValueError, AttributeError, VendorFormatError) as error:
-        raise ManifestError(f"statement: expected a DSSE envelope: {error!r}") from error
-
-
-def _with_checked_base64(value: dict[str, Any]) -> dict[str, Any]:
-    """Refuse loose base64, which would give one payload several spellings."""
-    try:
-        base64.b64decode(value["payload"], validate=True)
-    except (binascii.Error, TypeError, ValueError) as error:
-        raise ValueError(f"the payload is not base64: {error}") from error
-    return value
+        _Envelope.model_validate_json(data)
+        envelope = Envelope.from_dict(value)
+        canonical = to_canonical(envelope.to_dict())
+    except ValidationError as error:
+        raise ManifestError(f"statement: not the envelope of a statement: {explain(error)}") from error
+    except (ValueError, VendorFormatError) as error:
+        raise ManifestError(f"statement: expected a DSSE envelope: {error}") from error
+    if canonical != data:  # loose base64 would give one statement several spellings
+        raise ManifestError("statement: expected plain base64 with padding, got another spelling of it")
+    return envelope

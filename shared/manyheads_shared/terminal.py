@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from manyheads_shared.errors import ManyheadsError
@@ -30,9 +31,10 @@ def run(app: typer.Typer) -> None:
     except ManyheadsError as error:
         _complain(type(error).__name__, str(error))
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        _complain("Interrupted", "stopped by the keyboard; what was finished is kept, run the command again to go on")
-        sys.exit(EXIT_INTERRUPTED)
+    except SystemExit as leaving:  # typer leaves with 130 on Ctrl-C, without a word
+        if leaving.code == EXIT_INTERRUPTED:
+            _complain("Interrupted", "stopped by the keyboard; what was finished is kept, run the command again to go on")
+        raise
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -45,7 +47,7 @@ def run(app: typer.Typer) -> None:
 
 def print_json(value: Any) -> None:
     """Print one JSON value on stdout, the only thing `--json` prints there."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
 def progress() -> Progress:
@@ -66,7 +68,4 @@ def _complain(name: str, message: str) -> None:
     if "--json" in sys.argv:
         sys.stderr.write(json.dumps({"error": name, "message": message}) + "\n")
     else:
-        stderr.print(
-            f"[bold red]error:[/bold red] {message}" if stderr.is_terminal else f"error: {message}",
-            markup=stderr.is_terminal,
-        )
+        stderr.print(f"[bold red]error:[/bold red] {escape(message)}", soft_wrap=True)
