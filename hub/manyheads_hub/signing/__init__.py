@@ -1,0 +1,1 @@
+"""The hub's keys and the TUF repository they sign."""

@@ -1,0 +1,137 @@
+"""The hub's keys: who may sign what, and where each private key lies.
+
+    keys/offline/   root-1 … root-3 (any two sign), targets-1 and targets-2 (both sign)
+    keys/online/    snapshot-1, timestamp-1 (re-signed by the running hub), evaluation-1 (the hub's statements on heads)
+
+Offline keys are needed only to publish. They may be moved away (a USB stick in a safe) once the hub runs: refreshing goes on
+without them, and whoever takes the server cannot add a head. Beside each private key lies its public key, `NAME.pub`.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from manyheads_shared.errors import UsageError
+from manyheads_shared.files import write_atomic
+from manyheads_shared.keys import generate_key, parse_public_key, public_pem, read_private_key, write_private_key
+from securesystemslib.signer import CryptoSigner, SSlibKey
+
+PASSPHRASE_VARIABLE = "MANYHEADS_KEY_PASSPHRASE"  # noqa: S105 - the name of the variable, not what is in it
+FOLDER_MODE = 0o700
+EVALUATION = "evaluation"
+
+
+@dataclass(frozen=True)
+class KeyPlan:
+    """How many keys a role has, how many of them must sign, and where they lie."""
+
+    folder: Literal["offline", "online"]
+    count: int
+    threshold: int
+
+
+PLANS: dict[str, KeyPlan] = {
+    "root": KeyPlan("offline", 3, 2),  # one of three may be lost, or stolen
+    "targets": KeyPlan("offline", 2, 2),  # one stolen key adds no head
+    "snapshot": KeyPlan("online", 1, 1),
+    "timestamp": KeyPlan("online", 1, 1),
+    EVALUATION: KeyPlan("online", 1, 1),
+}
+
+
+class MissingKeysError(UsageError):
+    """The private keys that a signature needs are not here."""
+
+
+class Keyring:
+    """The keys in one folder. Private keys are read when they are used, so that absent ones hinder nothing else."""
+
+    def __init__(self, folder: Path, passphrase: str | None = None) -> None:
+        self.folder = folder
+        self._passphrase = passphrase
+
+    def paths(self, name: str) -> list[Path]:
+        """Where the private keys of a role (or of `evaluation`) lie, or would."""
+        plan = PLANS[name]
+        return [self.folder / plan.folder / f"{name}-{i}" for i in range(1, plan.count + 1)]
+
+    def can_sign(self, name: str) -> bool:
+        """Whether enough private keys are here."""
+        return sum(path.is_file() for path in self.paths(name)) >= PLANS[name].threshold
+
+    def signers(self, name: str) -> list[CryptoSigner]:
+        """Return the signers of a role: those that are here, enough for its threshold.
+
+        Raises:
+            MissingKeysError: too few are here.
+            UsageError: a file is no key, or the passphrase is missing or wrong.
+        """
+        plan = PLANS[name]
+        if not self.can_sign(name):
+            raise MissingKeysError(
+                f"expected {plan.threshold} private {name} keys in {self.folder / plan.folder}, found "
+                f"{sum(path.is_file() for path in self.paths(name))}. "
+                + ("Bring the offline keys back and publish again." if plan.folder == "offline" else "Restore them.")
+            )
+        return [read_private_key(path, self._passphrase) for path in self.paths(name) if path.is_file()]
+
+    def public_keys(self, name: str) -> list[SSlibKey]:
+        """Return every public key of a role, from the files beside the private ones.
+
+        Raises:
+            MissingKeysError: one is not here.
+            SignatureError: a file is no public key.
+        """
+        paths = [public_path(path) for path in self.paths(name)]
+        for path in paths:
+            if not path.is_file():
+                raise MissingKeysError(f"expected the public {name} key at {path}; restore it")
+        return [parse_public_key(path.read_text()) for path in paths]
+
+    def evaluation_signer(self) -> CryptoSigner:
+        """Return the signer of the hub's statements on heads; its public key goes into every bundle.
+
+        Raises:
+            MissingKeysError, UsageError: as `signers`.
+        """
+        return self.signers(EVALUATION)[0]
+
+    def evaluation_key(self) -> SSlibKey:
+        """Return the public half of `evaluation_signer`.
+
+        Raises:
+            MissingKeysError, SignatureError: as `public_keys`.
+        """
+        return self.public_keys(EVALUATION)[0]
+
+
+def create_keys(folder: Path, passphrase: str | None = None) -> Keyring:
+    """Make every key of a new hub.
+
+    Keys that are there already are kept, so a creation that was killed can be run again.
+
+    Args:
+        folder: the hub's `keys` folder.
+        passphrase: encrypts the private keys; without one they are protected by their file mode alone.
+    """
+    keyring = Keyring(folder, passphrase)
+    for name, plan in PLANS.items():
+        (folder / plan.folder).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
+        for path in keyring.paths(name):
+            if not path.exists():
+                write_private_key(path, generate_key(), passphrase)
+            public = read_private_key(path, passphrase).public_key
+            assert isinstance(public, SSlibKey)
+            write_atomic(public_path(path), public_pem(public).encode())
+    return keyring
+
+
+def public_path(path: Path) -> Path:
+    """Return where the public half of the private key at `path` lies."""
+    return path.with_name(f"{path.name}.pub")
+
+
+def read_passphrase() -> str | None:
+    """Return the passphrase of the private keys from the environment, for the edge of a command or a server."""
+    return os.environ.get(PASSPHRASE_VARIABLE) or None

@@ -1,0 +1,225 @@
+"""The TUF repository: signed metadata that tell a client which bundle is the newest, and that only the hub said so.
+
+A change writes new names first and timestamp.json last, so a reader sees the state before or the state after. A killed
+change leaves names that nobody refers to; the next one passes over their version numbers. Objects of earlier bundles leave
+the metadata and stay on the disk, because reports cite them.
+
+Expiry: a client notices held-back updates within a day (timestamp), within a week even when the timestamp key was stolen
+(snapshot). `refresh` must run more often than that; `check_expiry` tells when it did not.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from manyheads_shared.bundle import BUNDLE_TARGET
+from manyheads_shared.files import write_atomic
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
+
+from manyheads_hub.signing.keyring import PLANS, Keyring
+from manyheads_hub.signing.tuf_files import RepositoryStateError, Role, S, State, TufFiles, Write
+
+ROLES: tuple[Role, ...] = ("root", "targets", "snapshot", "timestamp")
+LIFETIMES: dict[Role, timedelta] = {
+    "root": timedelta(days=365),
+    "targets": timedelta(days=90),
+    "snapshot": timedelta(days=7),
+    "timestamp": timedelta(days=1),
+}
+RENEW_BELOW = 0.5  # of its lifetime: with less left, `refresh` signs a role again
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Expiry:
+    """When a role's metadata runs out. Clients refuse every update from then on."""
+
+    role: Role
+    version: int
+    expires: datetime
+    left: timedelta  # negative: it has run out
+    offline: bool  # the offline keys are needed to renew it
+
+
+class TufRepository:
+    """The repository in two folders. Changes by several processes wait for each other."""
+
+    def __init__(
+        self,
+        metadata_dir: Path,
+        targets_dir: Path,
+        keyring: Keyring,
+        *,
+        write: Write = write_atomic,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._files, self._keyring, self._clock = TufFiles(metadata_dir, targets_dir, write), keyring, clock
+
+    def create(self) -> bytes:
+        """Make the repository of a new hub, with nothing in it; what is there already stays as it is.
+
+        Returns:
+            The root metadata that clients are given (root.json).
+
+        Raises:
+            MissingKeysError, UsageError: a private key is not here or cannot be read.
+        """
+        with self._files.locked():
+            if self._files.read_first_root() is None:
+                self._sign_first_root()
+            if not self._files.is_complete():
+                root = self._files.read_root()
+                self._advance(root, timestamp_version=1, targets=self._sign_targets(root, {}))
+            first = self._files.read_first_root()
+            assert first is not None
+            return first
+
+    def publish(self, objects: Mapping[str, bytes], bundle_manifest: bytes) -> None:
+        """Make a bundle the newest one.
+
+        The plan: (1) every object, under the name of its digest; (2) the manifest; then metadata, each naming the one
+        before: (3) targets, signed offline, (4) snapshot, (5) timestamp. Clients change over at step 5.
+
+        Args:
+            objects: everything the manifest names, by target path (`objects/HEX`). Objects that are on the disk already
+                are not asked for their bytes, so a lazy mapping costs nothing for what was published before.
+            bundle_manifest: the manifest's exact bytes.
+
+        Raises:
+            MissingKeysError: the offline keys are not here; nothing was changed.
+            DigestMismatchError: an object's bytes do not have the digest its path names.
+            RepositoryStateError: the repository is missing or damaged.
+        """
+        self._keyring.signers("targets")  # fails before anything is written
+        with self._files.locked():
+            state = self._files.read_state()
+            # step 1
+            targets = {path: self._files.store_object(path, objects) for path in objects}
+            # step 2
+            targets[BUNDLE_TARGET] = self._files.store(BUNDLE_TARGET, bundle_manifest)
+            # step 3
+            signed = self._sign_targets(state.root, targets)
+            # steps 4 and 5
+            self._advance(state.root, timestamp_version=state.timestamp.signed.version + 1, targets=signed)
+        log.info("published a bundle of %d objects", len(objects))
+
+    def refresh(self, *, everything: bool = False) -> tuple[Role, ...]:
+        """Sign again what would run out: always the timestamp, other roles when half of their lifetime is over.
+
+        Root and targets are renewed only where the offline keys are here; `check_expiry` says when they are needed.
+
+        Args:
+            everything: renew all roles now, and insist on the offline keys.
+
+        Returns:
+            The roles that were signed again.
+
+        Raises:
+            MissingKeysError: a key that is needed is not here.
+            RepositoryStateError: the repository is missing or damaged.
+        """
+        with self._files.locked():
+            state = self._files.read_state()
+            due = {role for role in ROLES if everything or self._is_due(role, state)} | {"timestamp"}
+            for role in due:
+                self._keyring.signers(role)  # fails before anything is written
+            root, targets = state.root, state.targets
+            if "root" in due:
+                root = self._renew_root(root.signed)
+            if "targets" in due:
+                targets = self._sign_targets(root, targets.signed.targets)
+                due.add("snapshot")
+            self._advance(
+                root,
+                timestamp_version=state.timestamp.signed.version + 1,
+                targets=targets,
+                snapshot=None if "snapshot" in due else state.snapshot,
+            )
+        return tuple(role for role in ROLES if role in due)
+
+    def check_expiry(self, now: datetime | None = None) -> list[Expiry]:
+        """Return when each role runs out, the next one first.
+
+        Raises:
+            RepositoryStateError: the repository is missing or damaged.
+        """
+        moment, state = now or self._clock(), self._files.read_state()
+        found = []
+        for role in ROLES:
+            signed, offline = state.of(role).signed, PLANS[role].folder == "offline"
+            found.append(Expiry(role, signed.version, signed.expires, signed.expires - moment, offline))
+        return sorted(found, key=lambda expiry: expiry.expires)
+
+    def key_ids(self) -> dict[Role, tuple[str, ...]]:
+        """Return the key ids that the newest root names for each role.
+
+        Raises:
+            RepositoryStateError: the repository is missing or damaged.
+        """
+        root = self._files.read_root().signed
+        return {role: tuple(root.roles[role].keyids) for role in ROLES}
+
+    def _sign_first_root(self) -> Metadata[Root]:
+        root = Root(version=1, expires=self._expires("root"), consistent_snapshot=True)
+        for role in ROLES:
+            for key in self._keyring.public_keys(role):
+                root.add_key(key, role)
+            root.roles[role].threshold = PLANS[role].threshold
+        return self._sign("root", root, root)
+
+    def _renew_root(self, old: Root) -> Metadata[Root]:
+        new = Root.from_dict(old.to_dict())
+        new.version, new.expires = old.version + 1, self._expires("root")
+        return self._sign("root", new, old)
+
+    def _sign_targets(self, root: Metadata[Root], targets: Mapping[str, TargetFile]) -> Metadata[Targets]:
+        version = self._files.next_version("targets")
+        new = Targets(version=version, expires=self._expires("targets"), targets=dict(targets))
+        return self._sign("targets", new, root.signed)
+
+    def _advance(
+        self,
+        root: Metadata[Root],
+        *,
+        timestamp_version: int,
+        targets: Metadata[Targets],
+        snapshot: Metadata[Snapshot] | None = None,
+    ) -> None:
+        """Lead clients to `targets`: by a new snapshot unless the present one is given, and a new timestamp."""
+        if snapshot is None:
+            version = self._files.next_version("snapshot")
+            meta = {"targets.json": self._files.describe_metadata("targets", targets.signed.version)}
+            new = Snapshot(version=version, expires=self._expires("snapshot"), meta=meta)
+            snapshot = self._sign("snapshot", new, root.signed)
+        timestamp = Timestamp(
+            version=timestamp_version,
+            expires=self._expires("timestamp"),
+            snapshot_meta=self._files.describe_metadata("snapshot", snapshot.signed.version),
+        )
+        self._sign("timestamp", timestamp, root.signed)
+
+    def _sign(self, role: Role, signed: S, root: Root) -> Metadata[S]:
+        """Sign, check as a client would, write."""
+        metadata = Metadata(signed)
+        for signer in self._keyring.signers(role):
+            metadata.sign(signer, append=True)
+        try:
+            root.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+        except (RepositoryError, ValueError) as error:
+            raise RepositoryStateError(
+                f"the {role} keys in {self._keyring.folder} are not those that this repository's root names: {error}. "
+                "Clients would refuse what they sign, so nothing was published. Restore the hub's own keys."
+            ) from error
+        self._files.write_metadata(role, metadata)
+        return metadata
+
+    def _is_due(self, role: Role, state: State) -> bool:
+        left = state.of(role).signed.expires - self._clock()
+        return left < RENEW_BELOW * LIFETIMES[role] and self._keyring.can_sign(role)
+
+    def _expires(self, role: Role) -> datetime:
+        return (self._clock() + LIFETIMES[role]).replace(microsecond=0)

@@ -1,0 +1,159 @@
+"""Where the TUF repository's files lie, and how they are read and written. What they say is for `repository`.
+
+    metadata/   1.root.json …, N.targets.json, N.snapshot.json, timestamp.json
+    targets/    objects/SHA256.SHA256 (primaries, heads, statements, calibrations), SHA256.bundle.json
+    lock        held by whoever changes something
+
+Every name but timestamp.json is written once, whole or not at all.
+"""
+
+import fcntl
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from manyheads_shared.digest import Digest, digest_bytes, digest_file, hex_of, parse_digest, verify_digest
+from manyheads_shared.errors import ManyheadsError
+from tuf.api.exceptions import RepositoryError
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.serialization import DeserializationError
+from tuf.api.serialization.json import JSONSerializer
+
+Role = Literal["root", "targets", "snapshot", "timestamp"]
+Write = Callable[[Path, bytes], None]
+AnyMetadata = Metadata[Root] | Metadata[Timestamp] | Metadata[Snapshot] | Metadata[Targets]
+
+S = TypeVar("S", Root, Timestamp, Snapshot, Targets)
+
+OBJECTS = "objects"
+TIMESTAMP = "timestamp.json"
+
+
+class RepositoryStateError(ManyheadsError):
+    """The repository's files are missing or damaged, or were signed by other keys than its root names."""
+
+
+@dataclass(frozen=True)
+class State:
+    """What a client would find now."""
+
+    root: Metadata[Root]
+    timestamp: Metadata[Timestamp]
+    snapshot: Metadata[Snapshot]
+    targets: Metadata[Targets]
+
+    def of(self, role: Role) -> AnyMetadata:
+        """Return one role's metadata."""
+        found: dict[Role, AnyMetadata] = {
+            "root": self.root,
+            "targets": self.targets,
+            "snapshot": self.snapshot,
+            "timestamp": self.timestamp,
+        }
+        return found[role]
+
+
+class TufFiles:
+    """The files of one repository."""
+
+    def __init__(self, metadata_dir: Path, targets_dir: Path, write: Write) -> None:
+        self._metadata_dir, self._targets_dir, self._write = metadata_dir, targets_dir, write
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the repository alone; whoever was killed in here holds it no longer, and left temporary files."""
+        for folder in (self._metadata_dir, self._targets_dir / OBJECTS):
+            folder.mkdir(parents=True, exist_ok=True)
+        with self._metadata_dir.with_name("lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            for folder in (self._metadata_dir, self._targets_dir, self._targets_dir / OBJECTS):
+                for left_over in folder.glob(".*"):
+                    left_over.unlink()
+            yield
+
+    def read_state(self) -> State:
+        """Read what a client would find, from the timestamp down.
+
+        Raises:
+            RepositoryStateError: a file is missing or damaged.
+        """
+        timestamp = self._read(Timestamp, TIMESTAMP)
+        snapshot = self._read(Snapshot, f"{timestamp.signed.snapshot_meta.version}.snapshot.json")
+        targets = self._read(Targets, f"{snapshot.signed.meta['targets.json'].version}.targets.json")
+        return State(self.read_root(), timestamp, snapshot, targets)
+
+    def read_root(self) -> Metadata[Root]:
+        """Read the newest root.
+
+        Raises:
+            RepositoryStateError: there is none, or it is damaged.
+        """
+        return self._read(Root, f"{self.next_version('root') - 1}.root.json")
+
+    def read_first_root(self) -> bytes | None:
+        """Return the bytes of the root that new clients are given; None before there is one."""
+        path = self._metadata_dir / "1.root.json"
+        return path.read_bytes() if path.exists() else None
+
+    def is_complete(self) -> bool:
+        """Whether a client finds anything."""
+        return (self._metadata_dir / TIMESTAMP).exists()
+
+    def next_version(self, role: Role) -> int:
+        """One above every version on the disk, referred to or not, so that no name is ever written twice."""
+        found = (path.name.split(".")[0] for path in self._metadata_dir.glob(f"*.{role}.json"))
+        return max((int(version) for version in found if version.isdigit()), default=0) + 1
+
+    def write_metadata(self, role: Role, metadata: AnyMetadata) -> None:
+        """Write a role's metadata under its version, the timestamp under its name."""
+        name = TIMESTAMP if role == "timestamp" else f"{metadata.signed.version}.{role}.json"
+        self._write(self._metadata_dir / name, metadata.to_bytes(JSONSerializer(compact=True)))
+
+    def describe_metadata(self, role: Role, version: int) -> MetaFile:
+        """Name a metadata file by version, length and digest. The length also lifts a client's default limit of 5 MB."""
+        data = (self._metadata_dir / f"{version}.{role}.json").read_bytes()
+        return MetaFile(version, len(data), {"sha256": hex_of(digest_bytes(data))})
+
+    def store_object(self, path: str, objects: Mapping[str, bytes]) -> TargetFile:
+        """Make sure that an object is on the disk, sound; its bytes are taken from `objects` only when it is not.
+
+        Raises:
+            ManifestError: the path names no digest.
+            DigestMismatchError: the bytes do not have the digest in the path.
+        """
+        digest = parse_digest("sha256:" + path.removeprefix(f"{OBJECTS}/"))
+        stored = self._targets_dir / _stored_name(path, digest)
+        if stored.is_file() and digest_file(stored) == digest:
+            return TargetFile(stored.stat().st_size, {"sha256": hex_of(digest)}, path)
+        data = objects[path]
+        verify_digest(path, data, digest)
+        return self.store(path, data)
+
+    def store(self, path: str, data: bytes) -> TargetFile:
+        """Write one target."""
+        digest = digest_bytes(data)
+        self._write(self._targets_dir / _stored_name(path, digest), data)
+        return TargetFile(len(data), {"sha256": hex_of(digest)}, path)
+
+    def _read(self, kind: type[S], name: str) -> Metadata[S]:
+        path = self._metadata_dir / name
+        try:
+            metadata: Metadata[S] = Metadata.from_bytes(path.read_bytes())
+        except FileNotFoundError as error:
+            raise RepositoryStateError(
+                f"expected TUF metadata at {path}, found none. `manyheads-hub init` makes it; if it was there, restore it "
+                "from a backup."
+            ) from error
+        except (RepositoryError, DeserializationError) as error:
+            raise RepositoryStateError(f"{path} is damaged ({error}); restore it from a backup") from error
+        if not isinstance(metadata.signed, kind):
+            raise RepositoryStateError(f"{path}: expected {kind.type} metadata, got {metadata.signed.type}; restore it")
+        return metadata
+
+
+def _stored_name(path: str, digest: Digest) -> str:
+    """Return where a client looks for a target: consistent snapshots put its digest before its name."""
+    folder, slash, name = path.rpartition("/")
+    return f"{folder}{slash}{hex_of(digest)}.{name}"
