@@ -1,0 +1,1 @@
+"""Bundles: the primary, the accepted heads and their calibration, as one snapshot."""
