@@ -1,0 +1,61 @@
+"""The web application: the slices' endpoints under /v1, the TUF repository, the pages; errors as problem documents."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from manyheads_shared import __version__
+from manyheads_shared.api import API_PREFIX, Health, Problem
+
+from manyheads_hub.bundles import routes as bundles
+from manyheads_hub.bundles import service as bundles_service
+from manyheads_hub.catalogue import routes as catalogue
+from manyheads_hub.deps import HubDep, SessionDep
+from manyheads_hub.hub import build_hub
+from manyheads_hub.primaries import routes as primaries
+from manyheads_hub.problems import add_handlers
+from manyheads_hub.security import BodyLimit, SecurityHeaders
+from manyheads_hub.settings import Settings
+from manyheads_hub.submissions import routes as submissions
+from manyheads_hub.uploads import routes as uploads
+
+SOFTWARE = f"manyheads {__version__}"
+
+_router = APIRouter(prefix=API_PREFIX, responses={"default": {"model": Problem, "description": "a problem document"}})
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the application for a hub. Nothing is opened before the first request."""
+    hub = build_hub(settings)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        yield
+        hub.database.close()
+
+    app = FastAPI(
+        title="manyheads hub",
+        version=__version__,
+        summary="Publishes the primary, takes in heads, evaluates them, signs bundles.",
+        openapi_url=f"{API_PREFIX}/openapi.json",
+        docs_url=None,  # the bundled viewers load scripts from elsewhere
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.hub = hub
+    app.add_middleware(BodyLimit, max_bytes=settings.limits.request_bytes, uploads_prefix=f"{API_PREFIX}/uploads/")
+    app.add_middleware(SecurityHeaders)
+    add_handlers(app)
+    app.include_router(_router)
+    app.include_router(bundles.tuf_router)
+    return app
+
+
+@_router.get("/health", tags=["health"])
+def get_health(hub: HubDep, session: SessionDep) -> Health:
+    """Whether the hub answers, and its newest bundle."""
+    return Health(hub=hub.settings.name, software=SOFTWARE, bundle_sequence=bundles_service.latest_sequence(session))
+
+
+for _slice in (primaries, uploads, submissions, catalogue, bundles):
+    _router.include_router(_slice.router)

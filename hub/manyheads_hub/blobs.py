@@ -1,0 +1,111 @@
+"""Blobs: every file the hub keeps, named by digest, written once and never changed."""
+
+import os
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from manyheads_shared.digest import Digest, digest_bytes, hex_of, verify_digest
+from manyheads_shared.errors import ManyheadsError
+from manyheads_shared.files import write_atomic
+
+
+class BlobMissingError(ManyheadsError):
+    """The store lost a file that the database names."""
+
+    def __init__(self, digest: Digest) -> None:
+        super().__init__(f"the blob store holds no {digest}, though the hub knows it; restore blobs/ from a copy")
+
+
+class BlobStore(Protocol):
+    """Where blobs lie."""
+
+    def put(self, data: bytes) -> Digest:
+        """Keep `data` and return its digest; the same bytes twice are kept once."""
+        ...
+
+    def adopt(self, path: Path, digest: Digest) -> None:
+        """Take over a file whose digest was checked; `path` is gone afterwards."""
+        ...
+
+    def read(self, digest: Digest) -> bytes:
+        """Return the bytes, checked against their name.
+
+        Raises:
+            BlobMissingError: nothing by that name.
+            DigestMismatchError: the disk changed them.
+        """
+        ...
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Return a stream of the bytes, not checked: the receiver does that.
+
+        Raises:
+            BlobMissingError: nothing by that name.
+        """
+        ...
+
+    def size(self, digest: Digest) -> int:
+        """Return the number of bytes.
+
+        Raises:
+            BlobMissingError: nothing by that name.
+        """
+        ...
+
+    def exists(self, digest: Digest) -> bool:
+        """Whether the store holds it."""
+        ...
+
+
+class DirectoryBlobStore:
+    """Blobs as files, `ab/ab12…`, whole or absent."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put(self, data: bytes) -> Digest:
+        """See `BlobStore.put`."""
+        digest = digest_bytes(data)
+        if not self.exists(digest):
+            write_atomic(self._path(digest), data)
+        return digest
+
+    def adopt(self, path: Path, digest: Digest) -> None:
+        """See `BlobStore.adopt`. `path` must lie on the same file system."""
+        target = self._path(digest)
+        if target.exists():
+            path.unlink()
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("rb") as stream:
+            os.fsync(stream.fileno())
+        path.replace(target)
+
+    def read(self, digest: Digest) -> bytes:
+        """See `BlobStore.read`."""
+        with self.open(digest) as stream:
+            data = stream.read()
+        verify_digest(f"blob {hex_of(digest)[:12]}", data, digest)
+        return data
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """See `BlobStore.open`."""
+        try:
+            return self._path(digest).open("rb")
+        except FileNotFoundError as error:
+            raise BlobMissingError(digest) from error
+
+    def size(self, digest: Digest) -> int:
+        """See `BlobStore.size`."""
+        try:
+            return self._path(digest).stat().st_size
+        except FileNotFoundError as error:
+            raise BlobMissingError(digest) from error
+
+    def exists(self, digest: Digest) -> bool:
+        """See `BlobStore.exists`."""
+        return self._path(digest).is_file()
+
+    def _path(self, digest: Digest) -> Path:
+        name = hex_of(digest)
+        return self._root / name[:2] / name

@@ -1,0 +1,83 @@
+"""Bundles as the API and the pages show them. Making them is for `manyheads_hub.publishing`."""
+
+from manyheads_shared.api import BundleInfo
+from manyheads_shared.bundle import BundleManifest
+from manyheads_shared.calibration import Calibration
+from manyheads_shared.digest import Digest
+from sqlalchemy.orm import Session
+
+from manyheads_hub.blobs import BlobStore
+from manyheads_hub.bundles import queries
+from manyheads_hub.errors import NotFoundError
+from manyheads_hub.tables import BundleRow
+
+
+def list_bundles(session: Session) -> list[BundleInfo]:
+    """Return every published bundle, newest first."""
+    return [_to_info(row) for row in queries.published(session)]
+
+
+def get_info(session: Session, sequence: int) -> BundleInfo:
+    """Return one published bundle.
+
+    Raises:
+        NotFoundError: none of that number.
+    """
+    return _to_info(_find(session, sequence))
+
+
+def get_bundle(session: Session, blobs: BlobStore, sequence: int) -> tuple[BundleInfo, BundleManifest, Calibration]:
+    """Return one published bundle with its manifest and calibration.
+
+    Raises:
+        NotFoundError: none of that number.
+    """
+    row = _find(session, sequence)
+    manifest = BundleManifest.from_bytes(blobs.read(row.digest))
+    return _to_info(row), manifest, Calibration.from_bytes(blobs.read(row.calibration))
+
+
+def get_latest(session: Session, as_of: str | None = None) -> BundleInfo:
+    """Return the newest bundle, or the one that was newest at a moment.
+
+    Raises:
+        NotFoundError: there was none yet.
+    """
+    row = queries.latest(session, as_of=as_of)
+    if row is None:
+        raise NotFoundError(f"no bundle was published {f'by {as_of}' if as_of else 'yet'}")
+    return _to_info(row)
+
+
+def latest_sequence(session: Session) -> int | None:
+    """Return the number of the newest bundle; None before the first."""
+    row = queries.latest(session)
+    return None if row is None else row.sequence
+
+
+def refuse_unpublished(session: Session, digest: Digest) -> None:
+    """Check that an object is one that anyone may download.
+
+    Raises:
+        NotFoundError: no published bundle named it.
+    """
+    if not queries.is_published_object(session, digest):
+        raise NotFoundError(f"no published bundle names an object {digest}")
+
+
+def _find(session: Session, sequence: int) -> BundleRow:
+    row = queries.find(session, sequence)
+    if row is None:
+        raise NotFoundError(f"no bundle {sequence} was published")
+    return row
+
+
+def _to_info(row: BundleRow) -> BundleInfo:
+    assert row.published is not None  # the queries ask for published rows
+    return BundleInfo(
+        sequence=row.sequence,
+        digest=row.digest,
+        primary=row.primary,
+        generators=row.generators,
+        published=row.published,
+    )

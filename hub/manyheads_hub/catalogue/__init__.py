@@ -1,0 +1,1 @@
+"""The catalogue: accepted heads and their figures."""

@@ -1,0 +1,31 @@
+"""What the catalogue reads from the database."""
+
+from collections.abc import Sequence
+
+from manyheads_shared.digest import Digest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from manyheads_hub.tables import HeadRow, PictureRow
+
+
+def all_heads(session: Session) -> Sequence[HeadRow]:
+    """Every catalogued head, by generator, newest acceptance first."""
+    return session.scalars(select(HeadRow).order_by(HeadRow.generator, HeadRow.accepted.desc(), HeadRow.version.desc())).all()
+
+
+def listed_heads(session: Session, primary: Digest) -> Sequence[HeadRow]:
+    """The heads on one primary that belong in its next bundle, by generator."""
+    return session.scalars(
+        select(HeadRow).where(HeadRow.state == "listed", HeadRow.primary == primary).order_by(HeadRow.generator)
+    ).all()
+
+
+def find_head(session: Session, name: str, version: str) -> HeadRow | None:
+    """The head of one generator version."""
+    return session.scalars(select(HeadRow).where(HeadRow.generator == name, HeadRow.version == version)).one_or_none()
+
+
+def pictures(session: Session, head: Digest) -> Sequence[PictureRow]:
+    """A head's pictures, in order."""
+    return session.scalars(select(PictureRow).where(PictureRow.head == head).order_by(PictureRow.position)).all()

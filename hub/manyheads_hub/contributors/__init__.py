@@ -1,0 +1,1 @@
+"""Contributors: who may submit heads, for which generators, with which key."""

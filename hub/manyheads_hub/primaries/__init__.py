@@ -1,0 +1,1 @@
+"""Primaries: published, frozen, named by digest."""

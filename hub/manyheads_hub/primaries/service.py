@@ -1,0 +1,90 @@
+"""Primaries: described, and offered for publication. A primary is current once a bundle with it is published."""
+
+from manyheads_shared import clock
+from manyheads_shared.api import PrimaryInfo
+from manyheads_shared.artifact import PrimaryArtifact
+from sqlalchemy.orm import Session
+
+from manyheads_hub.errors import ConflictError, NotFoundError
+from manyheads_hub.evaluations import jobs
+from manyheads_hub.primaries import queries
+from manyheads_hub.tables import PrimaryRow
+
+
+def get_current(session: Session) -> PrimaryInfo | None:
+    """Return the current primary; None before the first."""
+    row = queries.current(session)
+    return None if row is None else _to_info(row)
+
+
+def get_current_or_refuse(session: Session) -> PrimaryInfo:
+    """Return the current primary.
+
+    Raises:
+        NotFoundError: none is published yet.
+    """
+    info = get_current(session)
+    if info is None:
+        raise NotFoundError("this hub has not published a primary yet; come back when it has")
+    return info
+
+
+def list_published(session: Session) -> list[PrimaryInfo]:
+    """Return every published primary, newest first."""
+    return [_to_info(row) for row in queries.published(session)]
+
+
+def check_new(session: Session, primary: PrimaryArtifact) -> None:
+    """Check that a primary may be published.
+
+    Raises:
+        ConflictError: it was published before, or another file has its name and version.
+    """
+    manifest = primary.manifest
+    known = queries.find(session, primary.digest)
+    if known is not None:
+        newest = queries.newest(session)
+        state = "is the newest already" if newest is known else "was published before, and another replaced it"
+        raise ConflictError(f"primary {manifest.name}@{manifest.version} ({primary.digest}) {state}")
+    if queries.find_version(session, manifest.name, manifest.version) is not None:
+        raise ConflictError(
+            f"another file was published as primary {manifest.name}@{manifest.version}; "
+            "package this one under a new version, a name never changes its meaning"
+        )
+
+
+def add(session: Session, primary: PrimaryArtifact, size_bytes: int) -> None:
+    """Add a primary, its file being in the blob store, and queue the bundle that publishes it.
+
+    Raises:
+        ConflictError: as `check_new`.
+    """
+    check_new(session, primary)
+    manifest = primary.manifest
+    session.add(
+        PrimaryRow(
+            digest=primary.digest,
+            name=manifest.name,
+            version=manifest.version,
+            architecture=manifest.architecture,
+            image_size=manifest.preprocessing.image_size,
+            size_bytes=size_bytes,
+            scores=None,
+            added=clock.now(),
+            published=None,
+        )
+    )
+    jobs.enqueue(session, "publish")
+
+
+def _to_info(row: PrimaryRow) -> PrimaryInfo:
+    assert row.published is not None  # the queries ask for published rows
+    return PrimaryInfo(
+        digest=row.digest,
+        name=row.name,
+        version=row.version,
+        architecture=row.architecture,
+        image_size=row.image_size,
+        size_bytes=row.size_bytes,
+        published=row.published,
+    )

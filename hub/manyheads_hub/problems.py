@@ -1,0 +1,81 @@
+"""Every error the API answers with is a problem document (RFC 9457) with a stable `code`."""
+
+import errno
+import logging
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from manyheads_shared.api import OFFSET_HEADER, Problem
+from manyheads_shared.errors import FormatError, ImageError, ManyheadsError, VerificationError
+from starlette.exceptions import HTTPException
+
+from manyheads_hub.errors import HubError, UploadOffsetError, code_of
+
+MEDIA_TYPE = "application/problem+json"
+
+logger = logging.getLogger(__name__)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Make every error of an app a problem document."""
+    app.add_exception_handler(ManyheadsError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid_request)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(OSError, _on_os_error)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def problem_response(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """Return a problem document as a response."""
+    problem = Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
+    return Response(problem.model_dump_json(), status, headers, MEDIA_TYPE)
+
+
+def _on_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ManyheadsError)
+    headers = {"Cache-Control": "no-store"}
+    if isinstance(error, UploadOffsetError):
+        headers[OFFSET_HEADER] = str(error.offset)
+    if isinstance(error, HubError):
+        if error.status_code == 401:
+            headers["WWW-Authenticate"] = "Bearer"
+        return problem_response(error.status_code, code_of(error), str(error), headers)
+    if isinstance(error, FormatError | VerificationError | ImageError):  # about the bytes the caller sent
+        return problem_response(422, code_of(error), str(error), headers)
+    logger.error("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, error)
+    return problem_response(500, code_of(error), "the hub could not do this; its log says why")
+
+
+def _on_invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first, *more = error.errors()
+    place = ".".join(str(part) for part in first["loc"])
+    also = f"; and {len(more)} more" if more else ""
+    return problem_response(422, "invalid-request", f"{place}: {first['msg']}{also}. /v1/openapi.json says what is expected.")
+
+
+def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    match error.status_code:
+        case 404:
+            return problem_response(404, "not-found", f"no page or endpoint {request.url.path[:200]!r}; see /v1/openapi.json")
+        case 405:
+            allowed = (error.headers or {}).get("Allow", "other methods")
+            detail = f"{request.method} is not done here, only {allowed}"
+            return problem_response(405, "method-not-allowed", detail, dict(error.headers or {}))
+        case _:
+            return problem_response(error.status_code, "refused", str(error.detail), dict(error.headers or {}))
+
+
+def _on_os_error(request: Request, error: Exception) -> Response:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        logger.error("%s %s: no space left on the disk", request.method, request.url.path)
+        detail = "no space left on the hub's disk; nothing was stored, try again when its maintainer has made room"
+        return problem_response(HTTPStatus.INSUFFICIENT_STORAGE, "disk-full", detail)
+    raise error
+
+
+def _on_bug(request: Request, error: Exception) -> Response:
+    """Answer for a bug; the server logs the traceback itself."""
+    return problem_response(500, "internal", "a mistake in the hub; its log has the details")

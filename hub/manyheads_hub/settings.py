@@ -1,0 +1,148 @@
+"""A hub is one folder. Where everything lies in it, and the numbers that hub.toml sets.
+
+FOLDER/hub.toml            name, suite, limits
+FOLDER/policy.json         the gate's numbers
+FOLDER/root.json           the TUF root that clients are given
+FOLDER/hub.sqlite          the database
+FOLDER/blobs/              every file, named by digest; blobs/partial/ holds uploads that are under way
+FOLDER/keys/{offline,online}/
+FOLDER/tuf/{metadata,targets}/
+"""
+
+import json
+import tomllib
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+from manyheads_shared.artifact import MAX_HEAD_BYTES
+from manyheads_shared.errors import UsageError
+from manyheads_shared.files import write_atomic
+from manyheads_shared.image import MAX_FILE_BYTES
+from manyheads_shared.manifest import Name
+from pydantic import TypeAdapter, ValidationError
+
+SETTINGS_FILE = "hub.toml"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one contributor may use. Set under `[limits]` in hub.toml."""
+
+    upload_bytes: int = max(MAX_HEAD_BYTES, MAX_FILE_BYTES)  # of one object: no head and no image may be larger
+    contributor_bytes: int = 8 << 30  # of all objects of one contributor: 2,000 proofs of 4 MB
+    submissions_per_day: int = 50  # each shows the contributor a figure measured on the hidden suite
+    request_bytes: int = 1 << 20  # of any other request: 2,000 proof digests are 150 kB
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A hub's folder, name, suite and limits."""
+
+    folder: Path
+    name: str
+    suite: Path | None = None  # labelled images, in the layout of manyheads_shared.dataset
+    limits: Limits = Limits()
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read FOLDER/hub.toml.
+
+        Raises:
+            UsageError: no hub there, or hub.toml has an unknown key or a value of the wrong type.
+        """
+        path = folder / SETTINGS_FILE
+        try:
+            values = tomllib.loads(path.read_text())
+        except FileNotFoundError as error:
+            raise UsageError(
+                f"{folder}: no hub here (no {SETTINGS_FILE}); make one with `manyheads-hub init {folder} --name NAME`"
+            ) from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path}: expected TOML: {error}") from error
+        limits = values.pop("limits", {})
+        _refuse_unknown(path, values, {"name", "suite"})
+        _refuse_unknown(path, limits, {field.name for field in fields(Limits)})
+        if bad := [key for key, value in limits.items() if not isinstance(value, int) or value <= 0]:
+            raise UsageError(f"{path}: limits.{bad[0]}: expected a whole number above 0, got {limits[bad[0]]!r}")
+        suite = values.get("suite")
+        if suite is not None and not isinstance(suite, str):
+            raise UsageError(f"{path}: suite: expected the path of a folder, got {suite!r}")
+        return cls(
+            folder=folder,
+            name=check_hub_name(values.get("name")),
+            suite=folder / suite if suite else None,  # an absolute path stands for itself
+            limits=Limits(**limits),
+        )
+
+    def with_suite(self, suite: Path) -> "Settings":
+        """Return these settings with another suite."""
+        return replace(self, suite=suite.resolve())
+
+    def write(self) -> None:
+        """Write FOLDER/hub.toml."""
+        lines = [f"name = {json.dumps(self.name)}"]
+        if self.suite is not None:
+            lines.append(f"suite = {json.dumps(str(self.suite))}")
+        lines += ["", "[limits]"]
+        lines += [f"{field.name} = {getattr(self.limits, field.name)}" for field in fields(Limits)]
+        write_atomic(self.folder / SETTINGS_FILE, ("\n".join(lines) + "\n").encode())
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.folder / "hub.sqlite"
+
+    @property
+    def blobs(self) -> Path:
+        """The folder of every file named by digest."""
+        return self.folder / "blobs"
+
+    @property
+    def partial_uploads(self) -> Path:
+        """The folder of uploads that are under way."""
+        return self.blobs / "partial"
+
+    @property
+    def keys(self) -> Path:
+        """The folder of the offline and the online keys."""
+        return self.folder / "keys"
+
+    @property
+    def tuf_metadata(self) -> Path:
+        """The folder served as /tuf/metadata."""
+        return self.folder / "tuf" / "metadata"
+
+    @property
+    def tuf_targets(self) -> Path:
+        """The folder served as /tuf/targets."""
+        return self.folder / "tuf" / "targets"
+
+    @property
+    def root(self) -> Path:
+        """The TUF root that clients are given."""
+        return self.folder / "root.json"
+
+    @property
+    def policy(self) -> Path:
+        """The gate's policy."""
+        return self.folder / "policy.json"
+
+
+def check_hub_name(name: Any) -> str:
+    """Return a hub's name.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        raise UsageError(f"name: expected a hub's name of a-z, 0-9, '.', '_', '-' (64 at most), got {name!r}") from error
+
+
+def _refuse_unknown(path: Path, values: Any, known: set[str]) -> None:
+    if not isinstance(values, dict):
+        raise UsageError(f"{path}: limits: expected a table, got {values!r}")
+    if unknown := sorted(values.keys() - known):
+        raise UsageError(f"{path}: unknown key {unknown[0]!r}; known here: {', '.join(sorted(known))}")

@@ -1,0 +1,1 @@
+"""Submissions: heads offered to the hub, checked at the door and queued."""

@@ -1,0 +1,126 @@
+"""The checks at the door: cheap, without torch, before anything is queued. A submission that passes deserves an evaluation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from manyheads_shared.api import SubmissionRequest
+from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
+from manyheads_shared.digest import Digest, digest_bytes, short
+from manyheads_shared.errors import ImageError, StatementError
+from manyheads_shared.image import decode_image
+from manyheads_shared.keys import parse_public_key
+from manyheads_shared.manifest import Generator
+from manyheads_shared.preprocess import fit_image
+from manyheads_shared.probe import verify_probe
+from manyheads_shared.statements import verify_owner_statement
+from sqlalchemy.orm import Session
+
+from manyheads_hub.auth import Caller
+from manyheads_hub.blobs import BlobStore
+from manyheads_hub.errors import ConflictError, ForbiddenError, NotReadyError, SubmissionError
+from manyheads_hub.primaries import queries as primaries
+from manyheads_hub.submissions import queries
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A head that passed the door, with what vouches for it."""
+
+    head: HeadArtifact
+    owner_statement: Digest
+    proofs: tuple[Digest, ...]
+
+
+def check_offer(session: Session, blobs: BlobStore, caller: Caller, request: SubmissionRequest) -> Offer:
+    """Check what a contributor offers.
+
+    The plan: (1) the caller uploaded every file; (2) there is a primary; (3) a head for it, with the primary's own probe;
+    (4) of the caller's, for one of their generators; (5) under a name@version that is free; (6) the owner's statement, with
+    the enrolled key, on this head; (7) proof images that decode, fit the primary and differ from each other.
+
+    Raises:
+        SubmissionError: steps 1 or 7 fail.
+        NotReadyError: step 2 fails.
+        FormatError, VerificationError: steps 3 or 6 fail; the subclass says how.
+        ForbiddenError: step 4 fails.
+        ConflictError: step 5 fails.
+    """
+    # step 1
+    _refuse_missing(session, caller, [request.head, request.owner_statement, *request.proofs])
+    # step 2
+    row = primaries.current(session)
+    if row is None:
+        raise NotReadyError("this hub has not published a primary yet, so there is nothing a head could fit")
+    primary = read_primary(blobs.read(row.digest))
+    # step 3
+    head = read_head(blobs.read(request.head), primary)
+    generator = head.manifest.generator
+    verify_probe(primary.manifest.probe, head.manifest.probe, name=f"head {generator.title}")
+    # step 4
+    _refuse_foreign(caller, generator)
+    # step 5
+    refuse_used_version(session, generator, head.digest)
+    # step 6
+    statement = verify_owner_statement(
+        blobs.read(request.owner_statement), head.digest, parse_public_key(caller.public_key)
+    ).predicate
+    if (statement.generator, statement.primary) != (generator, primary.digest):
+        raise StatementError(
+            f"the owner's statement is about {statement.generator.title} on {statement.primary}; "
+            f"the head is {generator.title} on {primary.digest}. Package the head again."
+        )
+    # step 7
+    _check_proofs(blobs, request.proofs, primary)
+    return Offer(head, request.owner_statement, tuple(request.proofs))
+
+
+def refuse_used_version(session: Session, generator: Generator, head: Digest) -> None:
+    """Check that a name@version is free: never another head's, and no submission of it waiting or accepted.
+
+    Raises:
+        ConflictError: it is not.
+    """
+    for earlier in queries.of_generator_version(session, generator.name, generator.version):
+        if earlier.head != head:
+            raise ConflictError(
+                f"{generator.title} was submitted before with other weights (submission {earlier.id}, {earlier.state}); "
+                "a name@version never changes its meaning: package this head under a new version"
+            )
+        if earlier.state not in ("refused", "failed"):
+            raise ConflictError(f"{generator.title} was submitted before: submission {earlier.id} is {earlier.state}")
+
+
+def _refuse_missing(session: Session, caller: Caller, digests: Sequence[Digest]) -> None:
+    missing = set(digests) - queries.uploaded(session, caller.contributor_id, digests)
+    if missing:
+        raise SubmissionError(
+            f"{len(missing)} of {len(set(digests))} files were not uploaded (first: {short(min(missing))}); "
+            "upload each before submitting"
+        )
+
+
+def _refuse_foreign(caller: Caller, generator: Generator) -> None:
+    if generator.owner != caller.owner:
+        raise ForbiddenError(f"head {generator.title} names {generator.owner} as its owner, the token is {caller.owner}'s")
+    if generator.name not in caller.generators:
+        theirs = ", ".join(sorted(caller.generators)) or "none"
+        raise ForbiddenError(
+            f"generator {generator.name} is not enrolled for {caller.owner} (enrolled: {theirs}); ask the hub's maintainer"
+        )
+
+
+def _check_proofs(blobs: BlobStore, proofs: Sequence[Digest], primary: PrimaryArtifact) -> None:
+    """Decode every proof; two of the same pixels would count one image twice."""
+    seen: dict[Digest, Digest] = {}
+    for proof in proofs:
+        try:
+            pixels = decode_image(blobs.read(proof)).pixels
+            fit_image(pixels, primary.manifest.preprocessing)
+        except ImageError as error:
+            raise SubmissionError(f"proof image {short(proof)}: {error}") from error
+        content = digest_bytes(repr(pixels.shape).encode() + pixels.tobytes())
+        if content in seen:
+            raise SubmissionError(
+                f"proof images {short(seen[content])} and {short(proof)} show the same pixels; each must be an image of its own"
+            )
+        seen[content] = proof

@@ -1,0 +1,47 @@
+"""What the submissions' slice reads from the database."""
+
+from collections.abc import Sequence
+
+from manyheads_shared.digest import Digest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from manyheads_hub.tables import SubmissionRow, UploadRow
+
+
+def everything(session: Session) -> Sequence[SubmissionRow]:
+    """Every submission, newest first."""
+    return session.scalars(select(SubmissionRow).order_by(SubmissionRow.created.desc(), SubmissionRow.id)).all()
+
+
+def of_contributor(session: Session, contributor_id: int) -> Sequence[SubmissionRow]:
+    """One contributor's submissions, newest first."""
+    return session.scalars(
+        select(SubmissionRow)
+        .where(SubmissionRow.contributor_id == contributor_id)
+        .order_by(SubmissionRow.created.desc(), SubmissionRow.id)
+    ).all()
+
+
+def find(session: Session, submission_id: str) -> SubmissionRow | None:
+    """One submission."""
+    return session.get(SubmissionRow, submission_id)
+
+
+def of_generator_version(session: Session, name: str, version: str) -> Sequence[SubmissionRow]:
+    """Every submission of one name@version."""
+    return session.scalars(select(SubmissionRow).where(SubmissionRow.generator == name, SubmissionRow.version == version)).all()
+
+
+def count_since(session: Session, contributor_id: int, moment: str) -> int:
+    """How many submissions a contributor has made since a moment."""
+    query = select(func.count()).where(SubmissionRow.contributor_id == contributor_id, SubmissionRow.created >= moment)
+    return session.scalars(query).one()
+
+
+def uploaded(session: Session, contributor_id: int, digests: Sequence[Digest]) -> set[Digest]:
+    """Which of some objects a contributor has uploaded whole."""
+    query = select(UploadRow.digest).where(
+        UploadRow.contributor_id == contributor_id, UploadRow.digest.in_(digests), UploadRow.completed.is_not(None)
+    )
+    return set(session.scalars(query))

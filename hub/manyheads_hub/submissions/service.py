@@ -1,0 +1,123 @@
+"""Submissions as the API and the pages show them, and their way into the queue.
+
+Checking what is offered is for `submissions.checks`; measuring it is for the worker.
+"""
+
+import secrets
+from datetime import timedelta
+
+from manyheads_shared import clock
+from manyheads_shared.api import SubmissionInfo
+from manyheads_shared.digest import Digest
+from sqlalchemy.orm import Session
+
+from manyheads_hub.auth import Caller
+from manyheads_hub.errors import NotFoundError, QuotaError
+from manyheads_hub.evaluations import jobs
+from manyheads_hub.submissions import queries
+from manyheads_hub.submissions.checks import Offer, refuse_used_version
+from manyheads_hub.tables import SubmissionRow
+
+
+def list_all(session: Session) -> list[SubmissionInfo]:
+    """Return every submission, newest first."""
+    return [_to_info(session, row) for row in queries.everything(session)]
+
+
+def list_own(session: Session, caller: Caller) -> list[SubmissionInfo]:
+    """Return one contributor's submissions, newest first."""
+    return [_to_info(session, row) for row in queries.of_contributor(session, caller.contributor_id)]
+
+
+def get(session: Session, submission_id: str) -> SubmissionInfo:
+    """Return one submission.
+
+    Raises:
+        NotFoundError: none of that id.
+    """
+    row = queries.find(session, submission_id)
+    if row is None:
+        raise NotFoundError(f"no submission {submission_id!r}")
+    return _to_info(session, row)
+
+
+def get_own(session: Session, caller: Caller, submission_id: str) -> SubmissionInfo:
+    """Return one of a contributor's submissions.
+
+    Raises:
+        NotFoundError: none of that id is the caller's; whether it is another's is not said.
+    """
+    row = queries.find(session, submission_id)
+    if row is None or row.contributor_id != caller.contributor_id:
+        raise NotFoundError(f"no submission {submission_id!r} of yours")
+    return _to_info(session, row)
+
+
+def refuse_over_quota(session: Session, caller: Caller, limit: int) -> None:
+    """Check that a contributor may submit again today.
+
+    Raises:
+        QuotaError: not before tomorrow.
+    """
+    day_ago = clock.write_time(clock.read_time(clock.now()) - timedelta(days=1))
+    if queries.count_since(session, caller.contributor_id, day_ago) >= limit:
+        raise QuotaError(
+            f"expected at most {limit} submissions a day: every answer tells a little about the hidden suite; try tomorrow"
+        )
+
+
+def receive(session: Session, caller: Caller, offer: Offer) -> SubmissionInfo:
+    """Take in a checked offer and queue its evaluation, in one transaction.
+
+    Raises:
+        ConflictError: the name@version was used meanwhile.
+    """
+    generator = offer.head.manifest.generator
+    refuse_used_version(session, generator, offer.head.digest)
+    now = clock.now()
+    row = SubmissionRow(
+        id=secrets.token_hex(6),
+        contributor_id=caller.contributor_id,
+        generator=generator.name,
+        version=generator.version,
+        owner=generator.owner,
+        level=generator.level,
+        head=offer.head.digest,
+        primary=offer.head.manifest.primary,
+        owner_statement=offer.owner_statement,
+        proofs=list(offer.proofs),
+        state="received",
+        reasons=[],
+        evaluation=None,
+        bundle_sequence=None,
+        created=now,
+        updated=now,
+    )
+    session.add(row)
+    jobs.enqueue(session, "evaluate", row.id)
+    session.flush()
+    return _to_info(session, row)
+
+
+def proofs_of(row: SubmissionRow) -> list[Digest]:
+    """Return the digests of a submission's proof images."""
+    return [Digest(proof) for proof in row.proofs]
+
+
+def _to_info(session: Session, row: SubmissionRow) -> SubmissionInfo:
+    waiting = row.state == "received"
+    return SubmissionInfo.model_validate(
+        {
+            "id": row.id,
+            "generator": {"name": row.generator, "version": row.version, "owner": row.owner, "level": row.level},
+            "head": row.head,
+            "primary": row.primary,
+            "state": row.state,
+            "reasons": row.reasons,
+            "queue_position": jobs.queue_position(session, "evaluate", row.id) if waiting else None,
+            "evaluation": row.evaluation,
+            "bundle_sequence": row.bundle_sequence,
+            "created": row.created,
+            "updated": row.updated,
+        }
+    )

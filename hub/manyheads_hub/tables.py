@@ -1,0 +1,217 @@
+"""The hub's tables. Times are text as in documents, and sort as text; leases are seconds since 1970.
+
+No relationships: every query says what it reads (`queries.py` of each slice). A blob named here is in the blob store.
+"""
+
+from typing import Any, ClassVar
+
+from manyheads_shared.digest import Digest
+from sqlalchemy import JSON, ForeignKey, Index, MetaData, String, UniqueConstraint, text
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMES = MetaData(  # one spelling of every constraint, on every database
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+WAITING_OR_ACCEPTED = "state IN ('received', 'evaluating', 'accepted')"
+
+
+class Table(DeclarativeBase):
+    """Base of every table."""
+
+    metadata = NAMES
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        Digest: String(71),
+        list[str]: JSON,
+        list[dict[str, Any]]: JSON,
+        dict[str, Any]: JSON,
+    }
+
+
+class ContributorRow(Table):
+    """An owner of generators, with the key that signs their statements."""
+
+    __tablename__ = "contributors"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(unique=True)
+    key_id: Mapped[str] = mapped_column(unique=True)
+    public_key: Mapped[str]  # PEM
+    enrolled: Mapped[str]
+
+
+class GeneratorRow(Table):
+    """A generator's name, and the only contributor who may submit heads for it."""
+
+    __tablename__ = "generators"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    contributor_id: Mapped[int] = mapped_column(ForeignKey("contributors.id"), index=True)
+
+
+class TokenRow(Table):
+    """A bearer token, kept as its SHA-256: it has 256 random bits, so a slow hash would add nothing."""
+
+    __tablename__ = "tokens"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    contributor_id: Mapped[int] = mapped_column(ForeignKey("contributors.id"), index=True)
+    sha256: Mapped[str] = mapped_column(unique=True)
+    created: Mapped[str]
+    expires: Mapped[str]
+    last_used: Mapped[str | None]
+
+
+class UploadRow(Table):
+    """One contributor's upload of one object. Its bytes are a partial file until `completed`, then a blob."""
+
+    __tablename__ = "uploads"
+
+    contributor_id: Mapped[int] = mapped_column(ForeignKey("contributors.id"), primary_key=True)
+    digest: Mapped[Digest] = mapped_column(primary_key=True)
+    length: Mapped[int]
+    created: Mapped[str]
+    completed: Mapped[str | None]
+
+
+class PrimaryRow(Table):
+    """A primary. It is a candidate until a bundle with it is published; the newest published one is current."""
+
+    __tablename__ = "primaries"
+    __table_args__ = (UniqueConstraint("name", "version"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[Digest] = mapped_column(unique=True)
+    name: Mapped[str]
+    version: Mapped[str]
+    architecture: Mapped[str]
+    image_size: Mapped[int | None]
+    size_bytes: Mapped[int]
+    scores: Mapped[Digest | None]  # the detector's, on the suite
+    added: Mapped[str]
+    published: Mapped[str | None]
+
+
+class SubmissionRow(Table):
+    """A head offered to the hub. One name@version waits or is accepted at most once."""
+
+    __tablename__ = "submissions"
+    __table_args__ = (
+        Index(
+            "uq_submissions_generator_waiting_or_accepted",
+            "generator",
+            "version",
+            unique=True,
+            sqlite_where=text(WAITING_OR_ACCEPTED),
+            postgresql_where=text(WAITING_OR_ACCEPTED),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    contributor_id: Mapped[int] = mapped_column(ForeignKey("contributors.id"), index=True)
+    generator: Mapped[str]
+    version: Mapped[str]
+    owner: Mapped[str]
+    level: Mapped[str]
+    head: Mapped[Digest]
+    primary: Mapped[Digest] = mapped_column(ForeignKey("primaries.digest"))
+    owner_statement: Mapped[Digest]
+    proofs: Mapped[list[str]]  # digests
+    state: Mapped[str] = mapped_column(index=True)  # api.SubmissionState
+    reasons: Mapped[list[dict[str, Any]]]  # api.Reason
+    evaluation: Mapped[dict[str, Any] | None]  # api.EvaluationInfo
+    bundle_sequence: Mapped[int | None]
+    created: Mapped[str] = mapped_column(index=True)
+    updated: Mapped[str]
+
+
+class HeadRow(Table):
+    """A catalogued head: accepted once, and listed until it is yanked, replaced or obsolete."""
+
+    __tablename__ = "heads"
+    __table_args__ = (UniqueConstraint("generator", "version"),)
+
+    digest: Mapped[Digest] = mapped_column(primary_key=True)
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submissions.id"), unique=True)
+    contributor_id: Mapped[int] = mapped_column(ForeignKey("contributors.id"))
+    generator: Mapped[str]
+    version: Mapped[str]
+    owner: Mapped[str]
+    level: Mapped[str]
+    primary: Mapped[Digest] = mapped_column(ForeignKey("primaries.digest"), index=True)
+    state: Mapped[str]  # api.CatalogueEntry.state
+    reason: Mapped[str | None]  # why it is not listed any more
+    owner_statement: Mapped[Digest]
+    hub_statement: Mapped[Digest]
+    scores: Mapped[Digest]
+    proofs: Mapped[list[str]]  # digests
+    evaluation: Mapped[dict[str, Any]]  # api.EvaluationInfo, of the newest scores
+    accepted: Mapped[str]
+
+
+class PictureRow(Table):
+    """One of a head's proof images beside its saliency, as PNG."""
+
+    __tablename__ = "pictures"
+
+    head: Mapped[Digest] = mapped_column(ForeignKey("heads.digest"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[Digest] = mapped_column(index=True)
+    caption: Mapped[str]
+    logit: Mapped[float]
+
+
+class BundleRow(Table):
+    """A bundle. Written before it is signed, marked `published` afterwards: a killed hub signs the same one again."""
+
+    __tablename__ = "bundles"
+
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    digest: Mapped[Digest] = mapped_column(unique=True)
+    primary: Mapped[Digest] = mapped_column(ForeignKey("primaries.digest"))
+    calibration: Mapped[Digest]
+    generators: Mapped[list[str]]  # name@version
+    created: Mapped[str]
+    published: Mapped[str | None] = mapped_column(index=True)
+
+
+class PublishedObjectRow(Table):
+    """An object that some published bundle named: what anyone may download, for ever."""
+
+    __tablename__ = "published_objects"
+
+    digest: Mapped[Digest] = mapped_column(primary_key=True)
+    sequence: Mapped[int] = mapped_column(ForeignKey("bundles.sequence"))  # the first bundle that named it
+
+
+class JobRow(Table):
+    """Work for the worker. Written in the transaction that makes it necessary (`evaluations.jobs`)."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        Index(
+            "uq_jobs_kind_subject_queued",
+            "kind",
+            "subject",
+            unique=True,
+            sqlite_where=text("state = 'queued'"),
+            postgresql_where=text("state = 'queued'"),
+        ),
+        Index("ix_jobs_state_run_after", "state", "run_after"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str]  # evaluate | publish
+    subject: Mapped[str]  # a submission's id; empty for publish
+    state: Mapped[str]  # queued | leased | done | dead
+    attempts: Mapped[int]
+    run_after: Mapped[float]  # seconds since 1970
+    lease_until: Mapped[float | None]
+    lease_token: Mapped[str | None]
+    error: Mapped[str | None]  # of the last attempt
+    created: Mapped[str]
+    finished: Mapped[str | None]

@@ -1,0 +1,1 @@
+"""Uploads: content-addressed, resumable, streamed."""

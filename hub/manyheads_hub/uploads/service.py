@@ -1,0 +1,160 @@
+"""Resumable uploads: what an address holds, what may be appended, and the check of the last byte.
+
+The bytes that have arrived lie in `blobs/partial/CONTRIBUTOR/HEX`, so the offset is the file's size and survives a kill.
+One request at a time appends (flock). No database lock is held while bytes arrive.
+"""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from manyheads_shared import clock
+from manyheads_shared.digest import Digest, digest_file, hex_of
+from manyheads_shared.errors import DigestMismatchError
+
+from manyheads_hub.auth import Caller
+from manyheads_hub.errors import ConflictError, InvalidRequestError, QuotaError, TooLargeError, UploadOffsetError
+from manyheads_hub.hub import Hub
+from manyheads_hub.tables import UploadRow
+from manyheads_hub.uploads import queries
+
+ABANDONED_DAYS = 7  # a partial upload is then thrown away
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How much of an upload the hub holds."""
+
+    offset: int
+    length: int | None  # None: nothing has come yet
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every byte is here, and checked."""
+        return self.offset == self.length
+
+
+def get_progress(hub: Hub, caller: Caller, digest: Digest) -> Progress:
+    """Return how much of an object the caller has uploaded."""
+    with hub.database.read() as session:
+        row = queries.find(session, caller.contributor_id, digest)
+    if row is None:
+        return Progress(0, None)
+    if row.completed is not None:
+        return Progress(row.length, row.length)
+    path = _partial_path(hub, caller, digest)
+    return Progress(path.stat().st_size if path.exists() else 0, row.length)
+
+
+def begin(hub: Hub, caller: Caller, digest: Digest, *, offset: int, length: int, body: int | None) -> Progress:
+    """Check a request to append, before a byte of its body is read, and return where the upload stands.
+
+    The plan: (1) a length within the limit; (2) a body that ends within it; (3) within the contributor's share; (4) the
+    length said before; (5) the offset where the hub stands. An upload that is complete passes: it costs nothing.
+
+    Args:
+        body: bytes of the body, where the caller says so.
+
+    Raises:
+        InvalidRequestError: step 1 fails on an empty object, or step 2.
+        TooLargeError: step 1 fails.
+        QuotaError: step 3 fails.
+        UploadOffsetError: steps 4 or 5 fail.
+    """
+    limits = hub.settings.limits
+    # step 1
+    if length < 1:
+        raise InvalidRequestError(f"expected an object of at least 1 byte, got {length}")
+    if length > limits.upload_bytes:
+        raise TooLargeError(f"expected at most {limits.upload_bytes} bytes, got {length}")
+    # step 2
+    if body is not None and offset + body > length:
+        raise InvalidRequestError(f"expected at most {length - offset} more bytes, the request brings {body}")
+    progress = get_progress(hub, caller, digest)
+    if progress.is_complete:
+        return progress
+    with hub.database.write() as session:
+        # step 3
+        total = queries.claimed_bytes(session, caller.contributor_id, but=digest) + length
+        if total > limits.contributor_bytes:
+            raise QuotaError(
+                f"expected at most {limits.contributor_bytes} bytes from one contributor, this would make {total}; "
+                "ask the hub's maintainer for more room"
+            )
+        # step 4
+        row = queries.find(session, caller.contributor_id, digest)
+        if row is None:
+            row = UploadRow(contributor_id=caller.contributor_id, digest=digest, length=length, created=clock.now())
+            session.add(row)
+        if row.length != length:
+            if offset:
+                raise UploadOffsetError(f"the upload was begun with {row.length} bytes, now it has {length}", offset=0)
+            _partial_path(hub, caller, digest).unlink(missing_ok=True)
+            row.length = length
+    # step 5
+    held = get_progress(hub, caller, digest).offset
+    if offset != held:
+        raise UploadOffsetError(f"expected to go on at byte {held}, got byte {offset}", offset=held)
+    return Progress(held, length)
+
+
+@contextmanager
+def open_partial(hub: Hub, caller: Caller, digest: Digest, *, offset: int) -> Iterator[BinaryIO]:
+    """Open the partial file for appending, for this request alone.
+
+    Raises:
+        ConflictError: another request is appending.
+        UploadOffsetError: another request has appended since the check.
+    """
+    path = _partial_path(hub, caller, digest)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab", buffering=0) as stream:  # a killed hub keeps every byte it was given
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConflictError("another request is uploading this very object; wait for it and ask again") from error
+        if not path.exists() or (held := stream.tell()) != offset:
+            held = get_progress(hub, caller, digest).offset
+            raise UploadOffsetError(f"expected to go on at byte {held}, got byte {offset}", offset=held)
+        yield stream
+
+
+def complete(hub: Hub, caller: Caller, digest: Digest) -> None:
+    """Check a whole partial file against its digest and make it a blob. Called while `open_partial` holds it.
+
+    Raises:
+        DigestMismatchError: other bytes came; they are thrown away, and the upload starts again at 0.
+    """
+    path = _partial_path(hub, caller, digest)
+    actual = digest_file(path)
+    if actual != digest:
+        path.unlink()
+        raise DigestMismatchError("upload", digest, actual)
+    hub.blobs.adopt(path, digest)
+    with hub.database.write() as session:
+        row = queries.find(session, caller.contributor_id, digest)
+        if row is not None:
+            row.completed = clock.now()
+
+
+def forget_abandoned(hub: Hub) -> int:
+    """Throw away uploads that nobody has finished for a week; return how many."""
+    limit = clock.write_time(clock.read_time(clock.now()) - timedelta(days=ABANDONED_DAYS))
+    with hub.database.write() as session:
+        rows = queries.begun_before(session, limit)
+        for row in rows:
+            _path(hub, row.contributor_id, row.digest).unlink(missing_ok=True)
+            session.delete(row)
+    return len(rows)
+
+
+def _partial_path(hub: Hub, caller: Caller, digest: Digest) -> Path:
+    return _path(hub, caller.contributor_id, digest)
+
+
+def _path(hub: Hub, contributor_id: int, digest: Digest) -> Path:
+    return hub.settings.partial_uploads / str(contributor_id) / hex_of(digest)
