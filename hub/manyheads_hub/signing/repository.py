@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from manyheads_shared.bundle import BUNDLE_TARGET
+from manyheads_shared.digest import Digest, parse_digest
 from manyheads_shared.files import write_atomic
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
@@ -153,6 +154,15 @@ class TufRepository:
             signed, offline = state.of(role).signed, PLANS[role].folder == "offline"
             found.append(Expiry(role, signed.version, signed.expires, signed.expires - moment, offline))
         return sorted(found, key=lambda expiry: expiry.expires)
+
+    def newest_bundle(self) -> Digest | None:
+        """Return the digest of the bundle manifest that clients find now; None before the first.
+
+        Raises:
+            RepositoryStateError: the repository is missing or damaged.
+        """
+        target = self._files.read_state().targets.signed.targets.get(BUNDLE_TARGET)
+        return None if target is None else parse_digest(f"sha256:{target.hashes['sha256']}")
 
     def key_ids(self) -> dict[Role, tuple[str, ...]]:
         """Return the key ids that the newest root names for each role.
