@@ -98,9 +98,14 @@ class MadeBundle:
 
 
 def make_bundle(
-    names: Sequence[str] = ("alpha", "beta"), *, sequence: int = 1, primary_bytes: bytes | None = None
+    names: Sequence[str] = ("alpha", "beta"),
+    *,
+    sequence: int = 1,
+    primary_bytes: bytes | None = None,
+    owner: CryptoSigner | None = None,
+    hub: CryptoSigner | None = None,
 ) -> MadeBundle:
-    owner, hub = generate_key(), generate_key()
+    owner, hub = owner or generate_key(), hub or generate_key()
     objects: dict[Digest, bytes] = {}
 
     def keep(data: bytes) -> Digest:

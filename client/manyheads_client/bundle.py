@@ -1,0 +1,160 @@
+"""An opened bundle: verified from the trusted root to the last head, ready to attribute with. No network; torch only in use."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from manyheads_shared.bundle import BUNDLE_TARGET, VerifiedBundle, verify_bundle
+from manyheads_shared.calibration import Band, head_alpha
+from manyheads_shared.clock import write_time
+from manyheads_shared.digest import hex_of
+from manyheads_shared.errors import VerificationError
+from manyheads_shared.evidence import Instrument
+from manyheads_shared.image import DECODER
+
+from manyheads_client.errors import MissingTargetError
+from manyheads_client.store import HeldBundle, Store, default_store
+from manyheads_client.trust import Chain, verify_chain
+
+if TYPE_CHECKING:
+    from manyheads_shared.compute import Compute
+    from manyheads_shared.scoring import Scorer
+
+
+class Bundle:
+    """One primary, its heads and their thresholds, as a hub published them.
+
+    Example:
+        >>> bundle = Bundle.open()  # the current bundle of the default store
+        >>> bundle.generators
+        ('dcgan@1', 'stylegan@3')
+    """
+
+    def __init__(self, verified: VerifiedBundle, expires: Mapping[str, datetime] | None = None) -> None:
+        """Wrap a verified bundle.
+
+        Args:
+            expires: when the TUF metadata it was verified with expires, by role; None: there is none.
+        """
+        self.verified = verified
+        self.expires = expires
+        self._scorers: dict[Compute, Scorer] = {}
+
+    @classmethod
+    def open(cls, store: Path | str | None = None) -> "Bundle":
+        """Open the current bundle of a store; None is the default store.
+
+        Nothing is trusted because it lies in the store: everything is verified from the trusted root down. Expired metadata
+        does not prevent opening; it is stated in every record (`warnings`).
+
+        Raises:
+            NoBundleError: nothing was pulled into this store.
+            FormatError, VerificationError: something in the store was damaged or altered.
+        """
+        chosen = Store(Path(store)) if store is not None else Store(default_store())
+        return open_held(chosen, chosen.current())
+
+    @property
+    def generators(self) -> tuple[str, ...]:
+        """Titles of the covered generators, `name@version`, in the order of the logits."""
+        return tuple(head.entry.generator.title for head in self.verified.heads)
+
+    @property
+    def detector_band(self) -> Band:
+        """The detector's thresholds."""
+        return self.verified.calibration.detector
+
+    @property
+    def head_bands(self) -> tuple[Band, ...]:
+        """The heads' thresholds, in the order of the logits."""
+        return tuple(self.verified.calibration.heads[head.entry.head] for head in self.verified.heads)
+
+    def scorer(self, compute: "Compute") -> "Scorer":
+        """Return the networks on a device, built on the first use.
+
+        Raises:
+            FeatureContractError: the features here are not those the heads were trained on.
+        """
+        from manyheads_shared.scoring import Scorer  # noqa: PLC0415 - torch takes seconds to load
+
+        if compute not in self._scorers:
+            heads = [head.artifact for head in self.verified.heads]
+            self._scorers[compute] = Scorer(self.verified.primary, heads, compute)
+        return self._scorers[compute]
+
+    def warnings(self, moment: datetime | None = None) -> tuple[str, ...]:
+        """What weakens this bundle as an instrument at `moment` (now), in words."""
+        return (*self._age_warnings(moment or datetime.now(UTC)), *self._threshold_warnings())
+
+    def instrument(self, compute: "Compute") -> Instrument:
+        """Return the instrument block of the records made with this bundle on a device."""
+        from manyheads_shared.compute import software  # noqa: PLC0415 - torch takes seconds to load
+
+        manifest = self.verified.manifest
+        return Instrument(
+            hub=manifest.hub,
+            bundle=self.verified.digest,
+            bundle_sequence=manifest.sequence,
+            primary=manifest.primary,
+            calibration=manifest.calibration,
+            metadata_expires=write_time(self.expires["timestamp"]) if self.expires else None,
+            software=software(),
+            decoder=DECODER,
+            device=compute.device_name,
+            precision=compute.precision,
+            warnings=self.warnings(),
+        )
+
+    def _age_warnings(self, moment: datetime) -> tuple[str, ...]:
+        if self.expires is None:
+            return ("The bundle was opened without update metadata: whether it was its hub's newest is not known.",)
+        expired = {role: expiry for role, expiry in self.expires.items() if moment >= expiry}
+        if not expired:
+            return ()
+        since = write_time(min(expired.values()))
+        roles = ", ".join(expired)
+        return (f"The bundle's update metadata ({roles}) expired on {since}: the hub may have published a newer one since.",)
+
+    def _threshold_warnings(self) -> tuple[str, ...]:
+        calibration = self.verified.calibration
+        each = head_alpha(calibration.heads_alpha, len(calibration.heads))
+        bands = [("the detector", self.detector_band, calibration.detector_alpha)]
+        bands += [(title, band, each) for title, band in zip(self.generators, self.head_bands, strict=True)]
+        return tuple(
+            f"The threshold of {name} rests on {band.negatives} images: too few for its error rate of {100 * alpha:.2g} %."
+            for name, band, alpha in bands
+            if not band.resolved
+        )
+
+
+def open_held(store: Store, held: HeldBundle) -> Bundle:
+    """Open one adopted bundle of a store, the current or an earlier one.
+
+    The plan: (1) the metadata kept with it, from the trusted root down; (2) the manifest is the one it names; (3) all parts
+    belong together.
+
+    Raises:
+        FormatError, VerificationError: a step fails.
+    """
+    # step 1
+    chain = verify_held(store, held)
+    # step 2
+    data = store.read_object(held.bundle)
+    target = chain.targets.get(BUNDLE_TARGET)
+    if target is None or target.hashes.get("sha256") != hex_of(held.bundle):
+        raise MissingTargetError(f"{store.folder}: the kept metadata names another bundle than {held.bundle}; pull again")
+    # step 3
+    return Bundle(verify_bundle(data, store.read_object), chain.expires)
+
+
+def verify_held(store: Store, held: HeldBundle) -> Chain:
+    """Verify the metadata kept with an adopted bundle.
+
+    Raises:
+        UpdateRefusedError: it is not what this store's root vouches for.
+    """
+    root = store.read_root()
+    if root is None:
+        raise VerificationError(f"{store.folder}: the trusted root.json is missing; pull again with --root")
+    return verify_chain(root, held.metadata, store.read_object)

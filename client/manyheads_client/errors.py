@@ -1,0 +1,97 @@
+"""The client's errors: why an update was refused, and what a store cannot do.
+
+Whatever is refused, the store stays at the bundle it had.
+
+    VerificationError                what the hub sent is not to be trusted               exit 3
+    └── UpdateRefusedError
+        ├── WrongRootError           the root is no root, or of another hub
+        ├── ForgedMetadataError      not signed by the keys the root names
+        ├── MalformedMetadataError   signed or not, it is no TUF metadata
+        ├── RollbackError            older than what was seen before
+        │   └── SequenceError        the same for the bundle's own number
+        ├── MixAndMatchError         metadata files that do not belong together
+        ├── ExpiredMetadataError     past its date
+        │   └── FreezeError          the roles that a hub re-signs by itself are: updates may be held back
+        ├── MissingTargetError       the bundle names a file the hub's metadata does not
+        └── OwnerChangedError        a generator's owner has another key than before
+    FetchError                       the way to the hub                                   exit 4
+    ├── EndlessDataError             more bytes than were announced
+    └── SlowHubError                 too slow to be an accident
+    UsageError                                                                            exit 2
+    ├── NoBundleError                nothing was pulled into this store yet
+    └── StoreBusyError               another process holds the lock
+"""
+
+from collections.abc import Sequence
+
+from manyheads_shared.errors import FetchError, UsageError, VerificationError
+
+
+class UpdateRefusedError(VerificationError):
+    """What the hub sent was refused; the store is as it was."""
+
+
+class WrongRootError(UpdateRefusedError):
+    """The given root is no TUF root, or not the root of this hub or store."""
+
+
+class ForgedMetadataError(UpdateRefusedError):
+    """Metadata that too few of the keys the root names have signed."""
+
+
+class MalformedMetadataError(UpdateRefusedError):
+    """Metadata that is not TUF metadata."""
+
+
+class RollbackError(UpdateRefusedError):
+    """Metadata older than what this store has seen."""
+
+
+class SequenceError(RollbackError):
+    """A bundle that goes back, or another bundle under a number already used."""
+
+
+class MixAndMatchError(UpdateRefusedError):
+    """Metadata files of different moments, served as one."""
+
+
+class ExpiredMetadataError(UpdateRefusedError):
+    """Metadata past its date."""
+
+
+class FreezeError(ExpiredMetadataError):
+    """The hub's newest timestamp or snapshot is past its date: somebody may be holding updates back."""
+
+
+class MissingTargetError(UpdateRefusedError):
+    """A file that the bundle needs is not among the hub's signed targets."""
+
+
+class OwnerChangedError(UpdateRefusedError):
+    """Generators whose owner signs with another key than the one seen before."""
+
+    def __init__(self, changes: Sequence[tuple[str, str, str]]) -> None:
+        """`changes`: generator name, key id seen before, key id now."""
+        listed = "; ".join(f"{name}: key {before[:12]} before, {now[:12]} now" for name, before, now in changes)
+        accept = " ".join(f"--accept-owner {name}" for name, *_ in changes)
+        super().__init__(
+            f"the owner's key of a generator changed ({listed}). Ask the owner, by another way than the hub, whether the new "
+            f"key is theirs; if it is, pull again with {accept}."
+        )
+        self.generators = tuple(name for name, *_ in changes)
+
+
+class EndlessDataError(FetchError):
+    """The hub sends more bytes than it announced, or announces more than any file of its kind may have."""
+
+
+class SlowHubError(FetchError):
+    """The hub answers, but so slowly that no update would ever end."""
+
+
+class NoBundleError(UsageError):
+    """The store holds no bundle."""
+
+
+class StoreBusyError(UsageError):
+    """Another process is changing the store."""

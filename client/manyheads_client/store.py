@@ -1,0 +1,210 @@
+"""The local store: objects by digest, the bundles that were adopted, the root they are trusted by, pinned owner keys.
+
+    STORE/root.json                  the TUF root this store trusts, as it was given at the first pull
+    STORE/objects/HEX                every file by digest: primaries, heads, statements, manifests, metadata; never changed
+    STORE/bundles/0000000007.json    one adopted bundle each; the highest number is the current one, the rest is history
+    STORE/owners.json                the owner key each generator was first seen with
+    STORE/metadata/                  working copy of the TUF metadata, kept for its rollback protection
+    STORE/partial/HEX                downloads under way, resumed by the next pull
+
+Every file is written whole or not at all, and a bundle becomes current by the one rename that makes its record appear. Readers
+need no lock; whoever changes the store holds `lock()`. What to trust is for `trust` and `update`.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import ClassVar
+
+from manyheads_shared.digest import Digest, digest_bytes, digest_file, hex_of, verify_digest
+from manyheads_shared.document import Document, Value
+from manyheads_shared.files import write_atomic
+from manyheads_shared.manifest import DigestField, Name, Time
+
+from manyheads_client.errors import NoBundleError, StoreBusyError
+
+LOCK_WAIT_SECONDS = 60.0  # another pull is usually done by then
+_LOCK_POLL_SECONDS = 0.2
+
+
+class HeldMetadata(Value):
+    """The exact TUF metadata a bundle was verified with, as objects of the store."""
+
+    roots: tuple[DigestField, ...]  # from the trusted root to the newest, each signed by the one before
+    timestamp: DigestField
+    snapshot: DigestField
+    targets: DigestField
+
+
+class HeldBundle(Document):
+    """An adopted bundle: where it came from, when, and on what trust."""
+
+    FORMAT: ClassVar[str] = "manyheads.held-bundle/1"
+
+    url: str
+    hub: Name
+    sequence: int
+    bundle: DigestField  # of the manifest
+    adopted: Time
+    verified: Time  # last moment the hub confirmed it as its newest
+    metadata: HeldMetadata
+
+
+class PinnedOwner(Value):
+    """The key that signs for a generator."""
+
+    owner: Name
+    key: str  # key id
+    since: Time
+
+
+class Owners(Document):
+    """The owner keys this store has seen, by generator name."""
+
+    FORMAT: ClassVar[str] = "manyheads.owners/1"
+
+    generators: dict[str, PinnedOwner]
+
+
+class Store:
+    """One laboratory's store, for one hub."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.metadata_folder = folder / "metadata"
+        self._root = folder / "root.json"
+        self._owners = folder / "owners.json"
+        self._objects = folder / "objects"
+        self._bundles = folder / "bundles"
+        self._partial = folder / "partial"
+
+    @contextmanager
+    def lock(self, wait_seconds: float = LOCK_WAIT_SECONDS) -> Iterator[None]:
+        """Hold the store for changing it; the system lets go of it when the process dies.
+
+        Raises:
+            StoreBusyError: another process still holds it after `wait_seconds`.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            deadline = time.monotonic() + wait_seconds
+            while not _try_lock(handle):
+                if time.monotonic() >= deadline:
+                    raise StoreBusyError(f"{self.folder}: another process is changing this store; try again when it is done")
+                time.sleep(_LOCK_POLL_SECONDS)
+            self._sweep()
+            yield
+        finally:
+            os.close(handle)
+
+    def read_root(self) -> bytes | None:
+        """Return the root this store trusts; None before the first pull."""
+        return self._root.read_bytes() if self._root.exists() else None
+
+    def pin_root(self, data: bytes) -> None:
+        """Trust `data` from now on."""
+        write_atomic(self._root, data)
+
+    def object_path(self, digest: Digest) -> Path:
+        """Where the object named `digest` lies, or would."""
+        return self._objects / hex_of(digest)
+
+    def read_object(self, digest: Digest) -> bytes:
+        """Return an object, verified against its name.
+
+        Raises:
+            DigestMismatchError: the file was damaged or altered.
+            NoBundleError: it is not here.
+        """
+        try:
+            data = self.object_path(digest).read_bytes()
+        except FileNotFoundError:
+            raise NoBundleError(f"{self.folder}: the object {digest} is missing; `manyheads pull` fetches it again") from None
+        verify_digest(f"{self.folder}: object", data, digest)
+        return data
+
+    def holds(self, digest: Digest) -> bool:
+        """Whether the object is here and sound."""
+        path = self.object_path(digest)
+        return path.exists() and digest_file(path) == digest
+
+    def keep(self, data: bytes) -> Digest:
+        """Write an object and return its digest."""
+        digest = digest_bytes(data)
+        if not self.holds(digest):
+            write_atomic(self.object_path(digest), data)
+        return digest
+
+    def partial_path(self, digest: Digest) -> Path:
+        """Where the download of an object goes until it is complete."""
+        self._partial.mkdir(parents=True, exist_ok=True)
+        return self._partial / hex_of(digest)
+
+    def keep_partial(self, digest: Digest) -> None:
+        """Make a complete, verified download an object."""
+        self._objects.mkdir(parents=True, exist_ok=True)
+        self.partial_path(digest).replace(self.object_path(digest))
+
+    def objects(self) -> list[Path]:
+        """Every object's file, sorted."""
+        return sorted(path for path in self._objects.glob("*") if not path.name.startswith("."))
+
+    def adopt(self, held: HeldBundle) -> None:
+        """Make a bundle current, in one step. Its objects must be here."""
+        write_atomic(self._bundles / f"{held.sequence:010d}.json", held.to_bytes())
+
+    def history(self) -> list[HeldBundle]:
+        """Every adopted bundle, oldest first."""
+        return [HeldBundle.from_bytes(path.read_bytes()) for path in sorted(self._bundles.glob("[0-9]*.json"))]
+
+    def find_current(self) -> HeldBundle | None:
+        """Return the current bundle's record, or None in an empty store."""
+        paths = sorted(self._bundles.glob("[0-9]*.json"))
+        return HeldBundle.from_bytes(paths[-1].read_bytes()) if paths else None
+
+    def current(self) -> HeldBundle:
+        """Return the current bundle's record.
+
+        Raises:
+            NoBundleError: nothing was pulled yet.
+        """
+        held = self.find_current()
+        if held is None:
+            raise NoBundleError(f"{self.folder}: no bundle here yet; get one with `manyheads pull URL --root root.json`")
+        return held
+
+    def read_owners(self) -> dict[str, PinnedOwner]:
+        """Return the pinned owner keys by generator name."""
+        return dict(Owners.from_bytes(self._owners.read_bytes()).generators) if self._owners.exists() else {}
+
+    def pin_owners(self, owners: dict[str, PinnedOwner]) -> None:
+        """Remember these owner keys."""
+        write_atomic(self._owners, Owners.new(generators=owners).to_bytes())
+
+    def _sweep(self) -> None:
+        """Remove what a killed process left: temporary files beside the whole ones."""
+        for folder in (self.folder, self._objects, self._bundles):
+            for path in folder.glob(".*"):
+                path.unlink(missing_ok=True)
+        for path in self.metadata_folder.glob("tmp*"):  # the TUF library's temporary files
+            path.unlink(missing_ok=True)
+
+
+def default_store() -> Path:
+    """Where a user's store lies: $MANYHEADS_STORE, or `manyheads` in the XDG data folder."""
+    if chosen := os.environ.get("MANYHEADS_STORE"):
+        return Path(chosen).expanduser()
+    data = os.environ.get("XDG_DATA_HOME")
+    return (Path(data) if data else Path.home() / ".local" / "share") / "manyheads"
+
+
+def _try_lock(handle: int) -> bool:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
