@@ -58,10 +58,10 @@ def split_parts(digests: Iterable[Digest]) -> dict[Digest, Part]:
     """Halve the images of one source: the smaller digests calibrate, the larger ones test.
 
     A digest has nothing to do with what an image shows, so the halves are alike; they are the same on every machine, and
-    one more image moves at most one other to the other side.
+    one more image moves at most one other to the other side. Of an odd number, the test half gets one more.
     """
     ordered = sorted(set(digests))
-    return {digest: "calibration" if i < (len(ordered) + 1) // 2 else "test" for i, digest in enumerate(ordered)}
+    return {digest: "calibration" if i < len(ordered) // 2 else "test" for i, digest in enumerate(ordered)}
 
 
 def detector_logits(rows: Sequence[Score]) -> NDArray[np.float32]:

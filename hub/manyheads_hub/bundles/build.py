@@ -1,0 +1,107 @@
+"""Accepted heads and their scores to a bundle: its manifest and its calibration. Pure; signing is for `signing`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut
+from manyheads_shared.calibration import Calibration, Logits, build_calibration
+from manyheads_shared.digest import Digest, short
+from manyheads_shared.errors import BundleError
+from manyheads_shared.keys import public_pem
+from securesystemslib.signer import SSlibKey
+
+from manyheads_hub.evaluations.scores import Score, Scores, detector_logits, head_logits
+
+
+@dataclass(frozen=True)
+class BuiltBundle:
+    """A bundle, ready to be stored and signed. The manifest names the calibration by digest."""
+
+    manifest: BundleManifest
+    calibration: Calibration
+
+
+def build_bundle(
+    *,
+    hub: str,
+    sequence: int,
+    created: str,
+    primary: Digest,
+    suite: Digest,
+    detector_scores: Scores,
+    heads: Iterable[tuple[BundleHead, Scores]],
+    left_out: Sequence[LeftOut],
+    owner_keys: Mapping[str, str],
+    hub_key: SSlibKey,
+) -> BuiltBundle:
+    """Build a bundle.
+
+    Thresholds come from the calibration half of the suite; its external sources take no part. A head's negatives are the
+    photographs and every other generator's images, its positives its own generator's.
+
+    Args:
+        suite: digest of the suite that all scores were measured on (`measure.measure_catalogue`).
+        heads: the listed heads in the order of the bundle, each with its scores; read once.
+        owner_keys: public keys by key id, PEM; those of owners without a head are left away.
+
+    Raises:
+        BundleError: scores of another primary, suite or head, or none to calibrate from.
+    """
+    _verify_scores("the detector's", detector_scores, primary, suite, None)
+    entries: list[BundleHead] = []
+    bands: dict[Digest, tuple[Logits, Logits]] = {}
+    for entry, scores in heads:
+        title = entry.generator.title
+        _verify_scores(f"{title}'s", scores, primary, suite, entry.head)
+        rows = _calibration_rows(scores)
+        own = [row for row in rows if row.kind == "generated" and row.source == entry.generator.name]
+        foreign = [row for row in rows if not (row.kind == "generated" and row.source == entry.generator.name)]
+        bands[entry.head] = _sides(title, head_logits(foreign), head_logits(own))
+        entries.append(entry)
+    rows = _calibration_rows(detector_scores)
+    calibration = build_calibration(
+        primary=primary,
+        suite=suite,
+        detector=_sides(
+            "the detector",
+            detector_logits([row for row in rows if row.kind == "real"]),
+            detector_logits([row for row in rows if row.kind == "generated"]),
+        ),
+        heads=bands,
+    )
+    used = {entry.owner_key for entry in entries}
+    manifest = BundleManifest.new(
+        hub=hub,
+        sequence=sequence,
+        created=created,
+        primary=primary,
+        calibration=calibration.digest,
+        heads=tuple(entries),
+        left_out=tuple(left_out),
+        owner_keys={key_id: pem for key_id, pem in owner_keys.items() if key_id in used},
+        hub_key=public_pem(hub_key),
+    )
+    return BuiltBundle(manifest, calibration)
+
+
+def _verify_scores(whose: str, scores: Scores, primary: Digest, suite: Digest, head: Digest | None) -> None:
+    for what, expected, found in (
+        ("primary", primary, scores.primary),
+        ("suite", suite, scores.suite),
+        ("head", head, scores.head),
+    ):
+        if expected != found:
+            raise BundleError(
+                f"{whose} scores are of {what} {short(found or 'none')}, expected {short(expected or 'none')}; measure again"
+            )
+
+
+def _calibration_rows(scores: Scores) -> list[Score]:
+    return [row for row in scores.rows if row.part == "calibration" and not row.external]
+
+
+def _sides(name: str, negatives: Logits, positives: Logits) -> tuple[Logits, Logits]:
+    for what, side in (("of another origin", negatives), ("of its own", positives)):
+        if not side.size:
+            raise BundleError(f"{name} cannot be calibrated: the suite's calibration half has no images {what}")
+    return negatives, positives

@@ -1,0 +1,50 @@
+"""An evaluation as the hub states it: signed beside a head, and over the API. The same figures in both."""
+
+from manyheads_shared.api import EvaluationInfo, ShareInfo, SourceInfo
+from manyheads_shared.metrics import Share
+from manyheads_shared.statements import Bound, HubPredicate, SourceResult
+
+from manyheads_hub.evaluations.gate import Evaluation
+
+
+def to_predicate(evaluation: Evaluation, created: str) -> HubPredicate:
+    """Return what the hub signs (`manyheads_shared.statements.sign_hub_statement`)."""
+    return HubPredicate(
+        generator=evaluation.generator,
+        primary=evaluation.primary,
+        suite=evaluation.suite,
+        scores=evaluation.scores,
+        policy=evaluation.policy,
+        threshold=evaluation.threshold,
+        recall=_bound(evaluation.recall),
+        false_positives=tuple(
+            SourceResult(kind=source.kind, source=source.source, external=source.external, yes=_bound(source.claimed))
+            for source in evaluation.sources
+        ),
+        auroc=evaluation.auroc,
+        contradiction=_bound(evaluation.contradiction) if evaluation.contradiction else None,
+        created=created,
+    )
+
+
+def to_info(evaluation: Evaluation) -> EvaluationInfo:
+    """Return what the API answers."""
+    return EvaluationInfo(
+        suite=evaluation.suite,
+        threshold=evaluation.threshold,
+        recall=_info(evaluation.recall),
+        false_positives=[
+            SourceInfo(kind=source.kind, source=source.source, external=source.external, yes=_info(source.claimed))
+            for source in evaluation.sources
+        ],
+        auroc=evaluation.auroc,
+        contradiction=_info(evaluation.contradiction) if evaluation.contradiction else None,
+    )
+
+
+def _bound(share: Share) -> Bound:
+    return Bound(share=share.value, lower=share.lower, upper=share.upper, hits=share.hits, total=share.total)
+
+
+def _info(share: Share) -> ShareInfo:
+    return ShareInfo(share=share.value, lower=share.lower, upper=share.upper, hits=share.hits, total=share.total)
