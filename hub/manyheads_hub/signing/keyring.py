@@ -60,6 +60,11 @@ class Keyring:
         """Whether enough private keys are here."""
         return sum(path.is_file() for path in self.paths(name)) >= PLANS[name].threshold
 
+    def private_key_ids(self, name: str) -> set[str]:
+        """Return the ids of the keys whose private half is here, by the public one beside it."""
+        here = [public_path(path) for path in self.paths(name) if path.is_file() and public_path(path).is_file()]
+        return {parse_public_key(path.read_text()).keyid for path in here}
+
     def signers(self, name: str) -> list[CryptoSigner]:
         """Return the signers of a role: those that are here, enough for its threshold.
 
@@ -72,7 +77,7 @@ class Keyring:
             raise MissingKeysError(
                 f"expected {plan.threshold} private {name} keys in {self.folder / plan.folder}, found "
                 f"{sum(path.is_file() for path in self.paths(name))}. "
-                + ("Bring the offline keys back and publish again." if plan.folder == "offline" else "Restore them.")
+                + ("Bring the offline keys back and run this again." if plan.folder == "offline" else "Restore them.")
             )
         return [read_private_key(path, self._passphrase) for path in self.paths(name) if path.is_file()]
 

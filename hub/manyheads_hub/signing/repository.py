@@ -31,6 +31,7 @@ LIFETIMES: dict[Role, timedelta] = {
     "timestamp": timedelta(days=1),
 }
 RENEW_BELOW = 0.5  # of its lifetime: with less left, `refresh` signs a role again
+LATE_BELOW = 0.25  # of its lifetime: an online role with less left has not been refreshed when it should have been
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +45,10 @@ class Expiry:
     expires: datetime
     left: timedelta  # negative: it has run out
     offline: bool  # the offline keys are needed to renew it
+
+    def is_late(self, within: timedelta) -> bool:
+        """Whether somebody should act: an offline role runs out `within` that time, or an online one was not refreshed."""
+        return self.left < (within if self.offline else LATE_BELOW * LIFETIMES[self.role])
 
 
 class TufRepository:
@@ -124,8 +129,7 @@ class TufRepository:
             RepositoryStateError: the repository is missing or damaged.
         """
         with self._files.locked():
-            state = self._files.read_state()
-            due = {role for role in ROLES if everything or self._is_due(role, state)} | {"timestamp"}
+            state, due = self._files.read_state(), self.due_roles(everything=everything)
             for role in due:
                 self._keyring.signers(role)  # fails before anything is written
             root, targets = state.root, state.targets
@@ -133,13 +137,24 @@ class TufRepository:
                 root = self._renew_root(root.signed)
             if "targets" in due:
                 targets = self._sign_targets(root, targets.signed.targets)
-                due.add("snapshot")
             self._advance(
                 root,
                 timestamp_version=state.timestamp.signed.version + 1,
                 targets=targets,
                 snapshot=None if "snapshot" in due else state.snapshot,
             )
+        return due
+
+    def due_roles(self, *, everything: bool = False) -> tuple[Role, ...]:
+        """Return the roles that `refresh` would sign again now.
+
+        Raises:
+            RepositoryStateError: the repository is missing or damaged.
+        """
+        state = self._files.read_state()
+        due: set[Role] = {role for role in ROLES if everything or self._is_due(role, state)} | {"timestamp"}
+        if "targets" in due:
+            due.add("snapshot")  # it names the targets by version and digest
         return tuple(role for role in ROLES if role in due)
 
     def check_expiry(self, now: datetime | None = None) -> list[Expiry]:
