@@ -12,6 +12,7 @@ from manyheads_hub.bundles import service as bundles_service
 from manyheads_hub.catalogue import routes as catalogue
 from manyheads_hub.deps import HubDep, SessionDep
 from manyheads_hub.hub import build_hub
+from manyheads_hub.pages import routes as pages
 from manyheads_hub.primaries import routes as primaries
 from manyheads_hub.problems import add_handlers
 from manyheads_hub.security import BodyLimit, SecurityHeaders
@@ -48,6 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     add_handlers(app)
     app.include_router(_router)
     app.include_router(bundles.tuf_router)
+    app.include_router(pages.router)
     return app
 
 

@@ -1,10 +1,11 @@
 """Blobs: every file the hub keeps, named by digest, written once and never changed."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, overload
 
-from manyheads_shared.digest import Digest, digest_bytes, hex_of, verify_digest
+from manyheads_shared.digest import Digest, digest_bytes, hex_of, parse_digest, verify_digest
 from manyheads_shared.errors import ManyheadsError
 from manyheads_shared.files import write_atomic
 
@@ -109,3 +110,24 @@ class DirectoryBlobStore:
     def _path(self, digest: Digest) -> Path:
         name = hex_of(digest)
         return self._root / name[:2] / name
+
+
+class BlobSequence(Sequence[bytes]):
+    """The bytes of several blobs, each read when it is asked for."""
+
+    def __init__(self, store: BlobStore, digests: Sequence[str]) -> None:
+        self._store, self._digests = store, [parse_digest(digest) for digest in digests]
+
+    def __len__(self) -> int:
+        return len(self._digests)
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "BlobSequence": ...
+
+    def __getitem__(self, index: int | slice) -> "bytes | BlobSequence":
+        if isinstance(index, slice):
+            return BlobSequence(self._store, self._digests[index])
+        return self._store.read(self._digests[index])

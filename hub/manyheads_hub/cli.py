@@ -1,7 +1,11 @@
 """The hub's command line: `manyheads-hub`. Each command lives in its own module under `commands/`."""
 
+import logging
+
 import typer
 from manyheads_shared import terminal
+
+from manyheads_hub.commands import enrol, init, keys, openapi, publish, review, serve
 
 app = typer.Typer(
     name="manyheads-hub",
@@ -10,7 +14,23 @@ app = typer.Typer(
     add_completion=False,
 )
 
+for _name, _command, _example in (
+    ("init", init.init, "init ./hub --name lab --suite ./suite"),
+    ("serve", serve.serve, "serve ./hub --port 8000"),
+    ("worker", serve.worker, "worker ./hub --once"),
+    ("suite", publish.suite, "suite ./hub ./suite-2"),
+    ("publish-primary", publish.publish_primary, "publish-primary ./hub primary.safetensors"),
+    ("enrol", enrol.enrol, "enrol ./hub ada --key ada.pub --generator dcgan --generator wgan"),
+    ("review", review.review, "review ./hub 3f9a0c1b2d4e"),
+    ("publish-bundle", publish.publish_bundle, "publish-bundle ./hub"),
+    ("yank", publish.yank, 'yank ./hub dcgan@1 --reason "claims photographs of cats"'),
+    ("openapi", openapi.openapi, "openapi > openapi.json"),
+):
+    app.command(_name, epilog=f"Example: manyheads-hub {_example}")(_command)
+app.add_typer(keys.app, name="keys")
+
 
 def main() -> None:
     """Run the command line."""
+    logging.getLogger("manyheads_hub").addHandler(logging.NullHandler())  # `serve` and `worker` log; the others print
     terminal.run(app)

@@ -11,7 +11,8 @@
     ├── InvalidRequestError 422  well formed, and it cannot be
     │   └── SubmissionError      what is offered does not belong together
     ├── QuotaError          429
-    └── NotReadyError       503  the hub lacks a primary, a suite or a key
+    ├── NotReadyError       503  the hub lacks a primary, a suite or a key
+    └── PublicationError         a bundle could not be published (command line only)
 
 `LeaseLostError`, in `evaluations.jobs`, never leaves the worker. Errors of `manyheads_shared` about the bytes a caller sent
 become 422 with their own code (`app.py`).
@@ -93,6 +94,10 @@ class NotReadyError(HubError):
     """The hub lacks a primary, a suite or a key."""
 
     status_code = 503
+
+
+class PublicationError(HubError):
+    """A bundle could not be published."""
 
 
 def code_of(error: ManyheadsError) -> str:

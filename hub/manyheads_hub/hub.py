@@ -1,4 +1,4 @@
-"""A hub's folder, opened: its settings, its database, its blobs. What the API, the worker and the commands share."""
+"""A hub's folder, opened: settings, database, blobs, keys. What the API, the worker and the commands share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,10 @@ from pathlib import Path
 
 from manyheads_hub.blobs import BlobStore, DirectoryBlobStore
 from manyheads_hub.database import Database
+from manyheads_hub.errors import NotReadyError
 from manyheads_hub.settings import Settings
+from manyheads_hub.signing.keyring import Keyring, read_passphrase
+from manyheads_hub.signing.repository import TufRepository
 
 
 @dataclass(frozen=True)
@@ -17,15 +20,35 @@ class Hub:
     settings: Settings
     database: Database
     blobs: BlobStore
+    keyring: Keyring
+
+    @property
+    def repository(self) -> TufRepository:
+        """The TUF repository."""
+        return TufRepository(self.settings.tuf_metadata, self.settings.tuf_targets, self.keyring)
 
     def fresh_settings(self) -> Settings:
         """Read hub.toml again: the suite may have changed since the hub was opened."""
         return Settings.read(self.settings.folder)
 
+    def suite_folder(self) -> Path:
+        """Return the suite's folder.
+
+        Raises:
+            NotReadyError: the hub has none.
+        """
+        suite = self.fresh_settings().suite
+        if suite is None:
+            raise NotReadyError(
+                f"this hub has no suite to measure on; give it one with `manyheads-hub suite {self.settings.folder} DIR`"
+            )
+        return suite
+
 
 def build_hub(settings: Settings) -> Hub:
     """Return the hub that settings describe. Nothing is read or connected before it is used."""
-    return Hub(settings, Database(settings.database), DirectoryBlobStore(settings.blobs))
+    keyring = Keyring(settings.keys, read_passphrase())
+    return Hub(settings, Database(settings.database), DirectoryBlobStore(settings.blobs), keyring)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Every error the API answers with is a problem document (RFC 9457) with a stable `code`."""
+"""Every error the API answers with is a problem document (RFC 9457) with a stable `code`; a browser is shown it as a page."""
 
 import errno
 import logging
@@ -11,6 +11,7 @@ from manyheads_shared.errors import FormatError, ImageError, ManyheadsError, Ver
 from starlette.exceptions import HTTPException
 
 from manyheads_hub.errors import HubError, UploadOffsetError, code_of
+from manyheads_hub.pages.render import problem_page, wants_page
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -28,8 +29,18 @@ def add_handlers(app: FastAPI) -> None:
 
 def problem_response(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> Response:
     """Return a problem document as a response."""
-    problem = Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
-    return Response(problem.model_dump_json(), status, headers, MEDIA_TYPE)
+    return Response(_build(status, code, detail).model_dump_json(), status, headers, MEDIA_TYPE)
+
+
+def _build(status: int, code: str, detail: str) -> Problem:
+    return Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
+
+
+def _answer(request: Request, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """Return a problem document, or the page of it where a browser asks for one."""
+    if wants_page(request):
+        return problem_page(request, _build(status, code, detail), headers)
+    return problem_response(status, code, detail, headers)
 
 
 def _on_error(request: Request, error: Exception) -> Response:
@@ -40,11 +51,11 @@ def _on_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HubError):
         if error.status_code == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        return problem_response(error.status_code, code_of(error), str(error), headers)
+        return _answer(request, error.status_code, code_of(error), str(error), headers)
     if isinstance(error, FormatError | VerificationError | ImageError):  # about the bytes the caller sent
-        return problem_response(422, code_of(error), str(error), headers)
+        return _answer(request, 422, code_of(error), str(error), headers)
     logger.error("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, error)
-    return problem_response(500, code_of(error), "the hub could not do this; its log says why")
+    return _answer(request, 500, code_of(error), "the hub could not do this; its log says why")
 
 
 def _on_invalid_request(request: Request, error: Exception) -> Response:
@@ -52,30 +63,30 @@ def _on_invalid_request(request: Request, error: Exception) -> Response:
     first, *more = error.errors()
     place = ".".join(str(part) for part in first["loc"])
     also = f"; and {len(more)} more" if more else ""
-    return problem_response(422, "invalid-request", f"{place}: {first['msg']}{also}. /v1/openapi.json says what is expected.")
+    return _answer(request, 422, "invalid-request", f"{place}: {first['msg']}{also}. /v1/openapi.json says what is expected.")
 
 
 def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     match error.status_code:
         case 404:
-            return problem_response(404, "not-found", f"no page or endpoint {request.url.path[:200]!r}; see /v1/openapi.json")
+            return _answer(request, 404, "not-found", f"no page or endpoint {request.url.path[:200]!r}; see /v1/openapi.json")
         case 405:
             allowed = (error.headers or {}).get("Allow", "other methods")
             detail = f"{request.method} is not done here, only {allowed}"
-            return problem_response(405, "method-not-allowed", detail, dict(error.headers or {}))
+            return _answer(request, 405, "method-not-allowed", detail, dict(error.headers or {}))
         case _:
-            return problem_response(error.status_code, "refused", str(error.detail), dict(error.headers or {}))
+            return _answer(request, error.status_code, "refused", str(error.detail), dict(error.headers or {}))
 
 
 def _on_os_error(request: Request, error: Exception) -> Response:
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         logger.error("%s %s: no space left on the disk", request.method, request.url.path)
         detail = "no space left on the hub's disk; nothing was stored, try again when its maintainer has made room"
-        return problem_response(HTTPStatus.INSUFFICIENT_STORAGE, "disk-full", detail)
+        return _answer(request, HTTPStatus.INSUFFICIENT_STORAGE, "disk-full", detail)
     raise error
 
 
 def _on_bug(request: Request, error: Exception) -> Response:
     """Answer for a bug; the server logs the traceback itself."""
-    return problem_response(500, "internal", "a mistake in the hub; its log has the details")
+    return _answer(request, 500, "internal", "a mistake in the hub; its log has the details")

@@ -43,22 +43,34 @@ def list_pictures(session: Session, head_digest: Digest) -> list[PictureInfo]:
     return [PictureInfo(row.caption, row.logit, row.digest) for row in queries.pictures(session, head_digest)]
 
 
-def yank(session: Session, name: str, version: str, reason: str) -> CatalogueEntry:
-    """Take a head out of every later bundle, and queue the next one. It stays downloadable by digest, with the reason.
+def check_listed(session: Session, name: str, version: str) -> HeadRow:
+    """Return a head that is listed.
 
     Raises:
         NotFoundError: no such head.
         ConflictError: it is not listed any more.
-        InvalidRequestError: no reason, or one that is too long.
     """
     row = _find(session, name, version)
     if row.state != "listed":
         raise ConflictError(f"{name}@{version} is {row.state} already: {row.reason}")
+    return row
+
+
+def yank(session: Session, name: str, version: str, reason: str) -> int:
+    """Take a head out of every later bundle, and queue the next one. It stays downloadable by digest, with the reason.
+
+    Returns:
+        The job that publishes the next bundle.
+
+    Raises:
+        NotFoundError, ConflictError: as `check_listed`.
+        InvalidRequestError: no reason, or one that is too long.
+    """
+    row = check_listed(session, name, version)
     if not reason.strip() or len(reason) > MAX_REASON_CHARACTERS:
         raise InvalidRequestError(f"expected a reason of 1 to {MAX_REASON_CHARACTERS} characters, got {len(reason.strip())}")
     row.state, row.reason = "yanked", reason.strip()
-    jobs.enqueue(session, "publish")
-    return _to_entry(row)
+    return jobs.enqueue(session, "publish")
 
 
 def to_generator(row: HeadRow) -> Generator:

@@ -44,23 +44,33 @@ class Lease:
         return self.attempt > MAX_ATTEMPTS
 
 
-def enqueue(session: Session, kind: JobKind, subject: str = "") -> None:
-    """Queue a job. One that waits already is enough; one that runs already may not have seen what is new."""
-    if _waiting(session, kind, subject) is not None:
-        return
-    session.add(JobRow(kind=kind, subject=subject, state="queued", attempts=0, run_after=time.time(), created=clock.now()))
+def enqueue(session: Session, kind: JobKind, subject: str = "") -> int:
+    """Queue a job and return its number. One that waits already is enough; one that runs may not have seen what is new."""
+    waiting = _waiting(session, kind, subject)
+    if waiting is not None:
+        return waiting
+    row = JobRow(kind=kind, subject=subject, state="queued", attempts=0, run_after=time.time(), created=clock.now())
+    session.add(row)
+    session.flush()
+    return row.id
 
 
-def claim(session: Session) -> Lease | None:
-    """Lease the next job, first come, first served: one that waits, or one whose lease has run out."""
+def claim(session: Session, kind: JobKind | None = None) -> Lease | None:
+    """Lease the next job, first come, first served: one that waits, or one whose lease has run out.
+
+    Args:
+        kind: only a job of this kind.
+    """
     now = time.time()
-    ready = or_(
-        (JobRow.state == "queued") & (JobRow.run_after <= now),
-        (JobRow.state == "leased") & (JobRow.lease_until < now),
+    query = select(JobRow).where(
+        or_(
+            (JobRow.state == "queued") & (JobRow.run_after <= now),
+            (JobRow.state == "leased") & (JobRow.lease_until < now),
+        )
     )
-    row = session.scalars(
-        select(JobRow).where(ready).order_by(JobRow.id).limit(1).with_for_update(skip_locked=True)
-    ).one_or_none()
+    if kind is not None:
+        query = query.where(JobRow.kind == kind)
+    row = session.scalars(query.order_by(JobRow.id).limit(1).with_for_update(skip_locked=True)).one_or_none()
     if row is None:
         return None
     token = secrets.token_hex(8)
@@ -119,6 +129,22 @@ def release(session: Session, lease: Lease) -> None:
     row = _holder(session, lease)
     row.attempts -= 1
     _requeue(session, row, after=0.0, error=row.error)
+
+
+def is_open(session: Session, job_id: int) -> bool:
+    """Whether a job waits or runs."""
+    return session.scalars(select(JobRow.state).where(JobRow.id == job_id)).one() in ("queued", "leased")
+
+
+def error_of(session: Session, job_id: int) -> str | None:
+    """What went wrong with a job that is dead; None for any other."""
+    return session.scalars(select(JobRow.error).where(JobRow.id == job_id, JobRow.state == "dead")).one_or_none()
+
+
+def last_error(session: Session, kind: JobKind, subject: str) -> str | None:
+    """What went wrong at the last attempt of a submission's job."""
+    query = select(JobRow.error).where(JobRow.kind == kind, JobRow.subject == subject).order_by(JobRow.id.desc()).limit(1)
+    return session.scalars(query).one_or_none()
 
 
 def queue_position(session: Session, kind: JobKind, subject: str) -> int | None:

@@ -53,8 +53,11 @@ def check_new(session: Session, primary: PrimaryArtifact) -> None:
         )
 
 
-def add(session: Session, primary: PrimaryArtifact, size_bytes: int) -> None:
+def add(session: Session, primary: PrimaryArtifact, size_bytes: int) -> int:
     """Add a primary, its file being in the blob store, and queue the bundle that publishes it.
+
+    Returns:
+        The job that publishes it.
 
     Raises:
         ConflictError: as `check_new`.
@@ -74,7 +77,7 @@ def add(session: Session, primary: PrimaryArtifact, size_bytes: int) -> None:
             published=None,
         )
     )
-    jobs.enqueue(session, "publish")
+    return jobs.enqueue(session, "publish")
 
 
 def _to_info(row: PrimaryRow) -> PrimaryInfo:

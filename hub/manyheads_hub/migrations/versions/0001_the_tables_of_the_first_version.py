@@ -203,7 +203,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_pictures_digest"), ["digest"], unique=False)
 
 
-
 def downgrade() -> None:
     with op.batch_alter_table("pictures", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_pictures_digest"))

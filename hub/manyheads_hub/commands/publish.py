@@ -1,0 +1,152 @@
+"""`manyheads-hub publish-primary`, `publish-bundle`, `suite`, `yank`: everything that makes a new bundle.
+
+Each writes what it changes, with the job that follows from it, in one transaction, and then does that job. Killed in between,
+the running hub's worker does it.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from manyheads_shared import terminal
+from manyheads_shared.errors import UsageError
+
+from manyheads_hub.commands.arguments import AsJson, DryRun, Folder
+
+if TYPE_CHECKING:
+    from manyheads_hub.hub import Hub
+
+
+def publish_primary(
+    folder: Folder,
+    primary: Annotated[Path, typer.Argument(help="The primary artifact.", show_default=False)],
+    *,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a primary in a new bundle. Heads for an earlier one become obsolete; their owners train them again."""
+    from manyheads_shared.artifact import read_primary
+
+    from manyheads_hub.hub import open_hub
+    from manyheads_hub.primaries import service
+
+    data = _read(primary)
+    artifact = read_primary(data)
+    what = f"primary {artifact.manifest.name}@{artifact.manifest.version}"
+    with open_hub(folder) as hub:
+        hub.suite_folder()
+        hub.keyring.signers("targets")  # absent keys are told before anything changes
+        if dry_run:
+            with hub.database.read() as session:
+                service.check_new(session, artifact)
+            _say(f"would publish {what}", as_json=as_json)
+            return
+        hub.blobs.put(data)
+        with hub.database.write() as session:
+            job = service.add(session, artifact, len(data))
+        _publish(hub, job, f"published {what}", as_json=as_json)
+
+
+def publish_bundle(folder: Folder, *, dry_run: DryRun = False, as_json: AsJson = False) -> None:
+    """Publish a bundle of everything listed, unless the newest one says the same. Needs the offline keys."""
+    from manyheads_hub.catalogue import queries as catalogue
+    from manyheads_hub.evaluations import jobs
+    from manyheads_hub.hub import open_hub
+    from manyheads_hub.primaries import queries as primaries
+
+    with open_hub(folder) as hub:
+        hub.suite_folder()
+        if dry_run:
+            with hub.database.read() as session:
+                row = primaries.newest(session)
+                heads = [] if row is None else catalogue.listed_heads(session, row.digest)
+            titles = ", ".join(f"{head.generator}@{head.version}" for head in heads) or "no heads"
+            _say(f"would publish a bundle of {titles}", as_json=as_json)
+            return
+        with hub.database.write() as session:
+            job = jobs.enqueue(session, "publish")
+        _publish(hub, job, "up to date", as_json=as_json)
+
+
+def suite(
+    folder: Folder,
+    images: Annotated[Path, typer.Argument(metavar="DIR", help="Labelled images.", show_default=False)],
+    *,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate on another suite from now on. Everything listed is measured on it, and a bundle published."""
+    from manyheads_hub.creation import check_suite_folder
+    from manyheads_hub.evaluations import jobs
+    from manyheads_hub.hub import open_hub
+    from manyheads_hub.primaries import queries
+
+    what = f"a suite of {len(check_suite_folder(images).items)} images"
+    with open_hub(folder) as hub:
+        if dry_run:
+            _say(f"would use {what}", as_json=as_json)
+            return
+        hub.settings.with_suite(images).write()
+        with hub.database.write() as session:
+            job = jobs.enqueue(session, "publish") if queries.newest(session) is not None else None
+        if job is None:
+            _say(f"using {what}", as_json=as_json)
+        else:
+            _publish(hub, job, f"using {what}", as_json=as_json)
+
+
+def yank(
+    folder: Folder,
+    head: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="The head.", show_default=False)],
+    *,
+    reason: Annotated[str, typer.Option(help="Why; shown wherever the head is.", show_default=False)],
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a head out of every later bundle. It stays downloadable by digest, with the reason."""
+    from manyheads_hub.catalogue import service
+    from manyheads_hub.hub import open_hub
+
+    name, at, version = head.partition("@")
+    if not at:
+        raise UsageError(f"expected NAME@VERSION, such as dcgan@1, got {head!r}")
+    with open_hub(folder) as hub:
+        if dry_run:
+            with hub.database.read() as session:
+                service.check_listed(session, name, version)
+            _say(f"would yank {head}", as_json=as_json)
+            return
+        with hub.database.write() as session:
+            job = service.yank(session, name, version, reason)
+        _publish(hub, job, f"yanked {head}", as_json=as_json)
+
+
+def _publish(hub: "Hub", job_id: int, done: str, *, as_json: bool) -> None:
+    """Do a publishing job, or wait for the worker that does it, and say which bundle came of it."""
+    from manyheads_hub.bundles import service
+    from manyheads_hub.evaluations.worker import finish_job
+
+    with terminal.progress() as progress:
+        task = progress.add_task("measuring on the suite", total=None)
+        finish_job(hub, job_id, lambda images, total: progress.update(task, completed=images, total=total))
+    with hub.database.read() as session:
+        bundle = service.get_latest(session)
+    titles = ", ".join(bundle.generators) or "no heads yet"
+    if as_json:
+        terminal.print_json({"done": done, "bundle": bundle.model_dump(mode="json")})
+    else:
+        terminal.stdout.print(f"{done}: bundle {bundle.sequence} ({titles})", soft_wrap=True)
+
+
+def _say(what: str, *, as_json: bool) -> None:
+    if as_json:
+        terminal.print_json({"done": what, "bundle": None})
+    else:
+        terminal.stdout.print(what, soft_wrap=True)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error

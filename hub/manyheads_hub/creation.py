@@ -1,0 +1,83 @@
+"""A new hub: built beside its place and moved there whole, so that a killed `init` leaves no half of one."""
+
+import os
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from manyheads_shared.dataset import Dataset, scan_dataset
+from manyheads_shared.errors import DatasetError, UsageError
+from manyheads_shared.files import write_atomic
+
+from manyheads_hub.database import Database
+from manyheads_hub.evaluations.policy import Policy, write_policy
+from manyheads_hub.settings import SETTINGS_FILE, Settings, check_hub_name
+from manyheads_hub.signing.keyring import create_keys, read_passphrase
+from manyheads_hub.signing.repository import TufRepository
+
+
+def check_new_hub(folder: Path, *, name: str, suite: Path | None) -> Settings:
+    """Return the settings of a hub that may be made.
+
+    Raises:
+        UsageError: a hub or anything else is there, or the name is none.
+        DatasetError: the suite cannot be used.
+    """
+    if (folder / SETTINGS_FILE).exists():
+        raise UsageError(f"{folder}: a hub is here already, and it is never overwritten; choose another folder")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder}: expected a new or empty folder, this one holds other things; choose another")
+    if suite is not None:
+        check_suite_folder(suite)
+    return Settings(folder, check_hub_name(name), None if suite is None else suite.resolve())
+
+
+def check_suite_folder(folder: Path) -> Dataset:
+    """Return the images of a folder that can serve as a suite.
+
+    Raises:
+        DatasetError: no such folder, no photographs, or no generated images.
+    """
+    dataset = scan_dataset(folder)
+    for kind, example in (("real", "real/SOURCE"), ("generated", "generated/GENERATOR")):
+        if not dataset.select(kind="real" if kind == "real" else "generated", external=False):
+            raise DatasetError(
+                f"{folder}: expected {kind} images in {folder}/{example}/, found none; thresholds need both kinds"
+            )
+    return dataset
+
+
+def create_hub(settings: Settings) -> None:
+    """Make a hub: database, keys, TUF repository, policy, settings."""
+    folder = settings.folder
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))  # mode 0700
+    try:
+        _fill(replace(settings, folder=temporary))
+        temporary.replace(folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    _sync(folder.parent)
+
+
+def _fill(settings: Settings) -> None:
+    settings.partial_uploads.mkdir(parents=True)
+    database = Database(settings.database)
+    try:
+        database.create()
+    finally:
+        database.close()
+    keyring = create_keys(settings.keys, read_passphrase())
+    write_atomic(settings.root, TufRepository(settings.tuf_metadata, settings.tuf_targets, keyring).create())
+    write_policy(settings.policy, Policy.new())
+    settings.write()
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,140 @@
+"""One submission's way from `received` to a decision. Measuring lies between `prepare` and `conclude`, in the worker."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from manyheads_shared import clock
+from manyheads_shared.api import Reason, SubmissionState
+from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
+from manyheads_shared.statements import sign_hub_statement
+from sqlalchemy.orm import Session
+
+from manyheads_hub.blobs import BlobSequence
+from manyheads_hub.catalogue import queries as catalogue
+from manyheads_hub.evaluations import jobs
+from manyheads_hub.evaluations.gate import decide_gate, evaluate
+from manyheads_hub.evaluations.pictures import Picture
+from manyheads_hub.evaluations.policy import Policy, read_policy
+from manyheads_hub.evaluations.scores import Scores
+from manyheads_hub.evaluations.statement import to_info, to_predicate
+from manyheads_hub.evaluations.suite import Suite, load_suite
+from manyheads_hub.hub import Hub
+from manyheads_hub.primaries import queries as primaries
+from manyheads_hub.submissions import queries as submissions
+from manyheads_hub.tables import HeadRow, PictureRow, SubmissionRow
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything that measuring a submission needs."""
+
+    primary: PrimaryArtifact
+    head: HeadArtifact
+    suite: Suite
+    proofs: Sequence[bytes]
+    policy: Policy
+    listed: int  # heads in the catalogue already: with them the new one shares the family-wise budget
+
+
+def prepare(hub: Hub, submission_id: str) -> Task | Reason:
+    """Gather what measuring a submission needs, or the reason why it is refused unmeasured.
+
+    Raises:
+        ManyheadsError: the hub's own suite, policy or blobs are not in order.
+    """
+    with hub.database.read() as session:
+        row = _find(session, submission_id)
+        newest = primaries.newest(session)
+        if newest is None or newest.digest != row.primary:
+            return Reason(
+                code="primary-replaced",
+                message="the hub publishes another primary since this head was submitted; train it on the new one",
+            )
+        proofs = BlobSequence(hub.blobs, row.proofs)
+        listed = catalogue.listed_heads(session, row.primary)
+        others = [head for head in listed if head.generator != row.generator]
+        catalogued = {head.generator: BlobSequence(hub.blobs, head.proofs) for head in listed}
+    primary = read_primary(hub.blobs.read(row.primary))
+    return Task(
+        primary=primary,
+        head=read_head(hub.blobs.read(row.head), primary),
+        suite=load_suite(hub.suite_folder(), catalogued),
+        proofs=proofs,
+        policy=read_policy(hub.settings.policy),
+        listed=len(others),
+    )
+
+
+def conclude(hub: Hub, lease: jobs.Lease, task: Task, scores: Scores, pictures: Sequence[Picture]) -> None:
+    """Let the gate decide, and write everything that follows in one transaction.
+
+    Raises:
+        LeaseLostError: another worker has taken over; nothing was written.
+        MissingKeysError: the hub's evaluation key is not here.
+    """
+    evaluation = evaluate(scores, task.head.manifest.generator, task.policy, task.listed)
+    decision = decide_gate(evaluation, task.policy)
+    for document in (scores, task.policy):
+        hub.blobs.put(document.to_bytes())
+    statement = sign_hub_statement(task.head.digest, to_predicate(evaluation, clock.now()), hub.keyring.evaluation_signer())
+    shown = [(hub.blobs.put(picture.png), picture) for picture in pictures] if decision.accepted else []
+    hub_statement = hub.blobs.put(statement)
+    with hub.database.write() as session:
+        jobs.finish(session, lease)
+        row = _find(session, lease.subject)
+        row.evaluation = to_info(evaluation).model_dump(mode="json")
+        close(session, row.id, "accepted" if decision.accepted else "refused", decision.reasons)
+        if not decision.accepted:
+            return
+        _replace_older(session, row)
+        session.add(
+            HeadRow(
+                digest=row.head,
+                submission_id=row.id,
+                contributor_id=row.contributor_id,
+                generator=row.generator,
+                version=row.version,
+                owner=row.owner,
+                level=row.level,
+                primary=row.primary,
+                state="listed",
+                reason=None,
+                owner_statement=row.owner_statement,
+                hub_statement=hub_statement,
+                scores=scores.digest,
+                proofs=row.proofs,
+                evaluation=row.evaluation,
+                accepted=row.updated,
+            )
+        )
+        session.flush()
+        for position, (digest, picture) in enumerate(shown):
+            session.add(
+                PictureRow(head=row.head, position=position, digest=digest, caption=picture.caption, logit=float(picture.logit))
+            )
+        jobs.enqueue(session, "publish")
+
+
+def begin(session: Session, submission_id: str) -> None:
+    """Mark a submission as being evaluated."""
+    close(session, submission_id, "evaluating", ())
+
+
+def close(session: Session, submission_id: str, state: SubmissionState, reasons: Sequence[Reason]) -> None:
+    """Set a submission's state and its reasons."""
+    row = _find(session, submission_id)
+    row.state, row.updated = state, clock.now()
+    row.reasons = [reason.model_dump(mode="json") for reason in reasons]
+
+
+def _replace_older(session: Session, row: SubmissionRow) -> None:
+    """An accepted head takes the place of its generator's earlier one."""
+    for older in catalogue.listed_heads(session, row.primary):
+        if older.generator == row.generator:
+            older.state, older.reason = "replaced", f"replaced by {row.generator}@{row.version}"
+
+
+def _find(session: Session, submission_id: str) -> SubmissionRow:
+    row = submissions.find(session, submission_id)
+    assert row is not None  # jobs are queued in the transaction that writes the submission, and no row is ever deleted
+    return row

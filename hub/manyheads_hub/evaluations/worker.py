@@ -1,0 +1,195 @@
+"""The worker: takes the next job, does it, writes the result. The hub's only way to torch, loaded with the first job.
+
+Killed anywhere, it leaves a lease that runs out and files named by digest; whoever takes the job next does it again, and the
+result is written once (`evaluations.jobs`).
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from manyheads_shared.api import Reason
+from manyheads_shared.errors import ManyheadsError
+from sqlalchemy.orm import Session
+
+from manyheads_hub import publishing
+from manyheads_hub.errors import HubError, PublicationError, code_of
+from manyheads_hub.evaluations import assessment, jobs
+from manyheads_hub.evaluations.jobs import JobKind, Lease, LeaseLostError
+from manyheads_hub.evaluations.suite import Progress
+from manyheads_hub.hub import Hub
+
+POLL_SECONDS = 1.0
+HEARTBEATS_PER_LEASE = 3
+
+logger = logging.getLogger(__name__)
+
+
+class StoppedError(HubError):
+    """The worker was asked to stop; its job waits for the next one."""
+
+
+class Worker:
+    """Does the jobs of one hub, one after the other."""
+
+    def __init__(self, hub: Hub, *, stop: threading.Event | None = None, on_batch: Progress | None = None) -> None:
+        self._hub, self._stop, self._on_batch = hub, stop or threading.Event(), on_batch
+
+    def run(self) -> None:
+        """Work until asked to stop."""
+        while not self._stop.is_set():
+            try:
+                busy = self.run_once()
+            except Exception:  # the database may be locked or the disk full: what is queued stays queued
+                logger.exception("the worker could not reach its queue; it goes on trying")
+                busy = False
+            if not busy:
+                self._stop.wait(POLL_SECONDS)
+
+    def run_once(self, kind: JobKind | None = None) -> bool:
+        """Do the next job, of one kind or any; False when none is ready."""
+        with self._hub.database.write() as session:
+            lease = jobs.claim(session, kind)
+            if lease is not None and lease.kind == "evaluate":
+                assessment.begin(session, lease.subject)
+        if lease is None:
+            return False
+        logger.info("job %d: %s %s, attempt %d", lease.job_id, lease.kind, lease.subject, lease.attempt)
+        try:
+            self._do(lease)
+        except LeaseLostError as error:
+            logger.warning("%s", error)
+        except StoppedError:
+            self._settle(lease, None)
+        except ManyheadsError as error:
+            logger.warning("job %d: %s", lease.job_id, error)
+            self._settle(lease, error)
+        except Exception as error:
+            logger.exception("job %d failed", lease.job_id)
+            self._settle(lease, error)
+        return True
+
+    def _do(self, lease: Lease) -> None:
+        if lease.is_exhausted:
+            raise HubError("the worker was killed by this job, or during it, too often")
+        with self._heartbeat(lease) as beat:
+            if lease.kind == "evaluate":
+                self._evaluate(lease, beat)
+            else:
+                self._publish(lease, beat)
+
+    def _evaluate(self, lease: Lease, beat: Progress) -> None:
+        task = assessment.prepare(self._hub, lease.subject)
+        if isinstance(task, Reason):
+            with self._hub.database.write() as session:
+                jobs.finish(session, lease)
+                assessment.close(session, lease.subject, "refused", [task])
+            return
+        from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
+
+        from manyheads_hub.evaluations import measure  # noqa: PLC0415
+
+        measured = measure.measure_head(task.primary, task.head, task.suite, task.proofs, choose_compute(), on_batch=beat)
+        assessment.conclude(self._hub, lease, task, measured.scores, measured.pictures)
+
+    def _publish(self, lease: Lease, beat: Progress) -> None:
+        with publishing.publishing_alone(self._hub):
+            edition = publishing.prepare(self._hub)
+            from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
+
+            from manyheads_hub.evaluations import measure  # noqa: PLC0415
+
+            scores = measure.measure_catalogue(edition.primary, edition.heads, edition.suite, choose_compute(), on_batch=beat)
+            publishing.publish(self._hub, edition, scores)
+        with self._hub.database.write() as session:
+            jobs.finish(session, lease)
+
+    @contextmanager
+    def _heartbeat(self, lease: Lease) -> Iterator[Progress]:
+        """Extend the lease while the block runs; the block calls what this yields, and is stopped by it."""
+        done, lost = threading.Event(), threading.Event()
+
+        def extend() -> None:
+            while not done.wait(jobs.LEASE_SECONDS / HEARTBEATS_PER_LEASE):
+                try:
+                    with self._hub.database.write() as session:
+                        jobs.extend(session, lease)
+                except LeaseLostError:
+                    lost.set()
+                    return
+                except Exception:  # a busy database: the lease has time for another try
+                    logger.warning("job %d: could not extend the lease", lease.job_id, exc_info=True)
+
+        def beat(images: int, total: int) -> None:
+            if lost.is_set():
+                raise LeaseLostError(f"job {lease.job_id} was taken over by another worker")
+            if self._stop.is_set():
+                raise StoppedError("the worker was asked to stop")
+            if self._on_batch:
+                self._on_batch(images, total)
+
+        thread = threading.Thread(target=extend, name=f"lease of job {lease.job_id}", daemon=True)
+        thread.start()
+        try:
+            yield beat
+        finally:
+            done.set()
+            thread.join()
+
+    def _settle(self, lease: Lease, error: Exception | None) -> None:
+        """Put a job back, or bury it."""
+        try:
+            with self._hub.database.write() as session:
+                if error is None:
+                    jobs.release(session, lease)
+                    if lease.kind == "evaluate":
+                        assessment.close(session, lease.subject, "received", [])
+                elif lease.kind == "evaluate":
+                    _fail_evaluation(session, lease, error)
+                else:
+                    _fail_publication(session, lease, error)
+        except LeaseLostError as lost:
+            logger.warning("%s", lost)
+
+
+def finish_job(hub: Hub, job_id: int, on_batch: Progress) -> None:
+    """Do a publishing job, or wait for the worker that does it already.
+
+    Raises:
+        PublicationError: it came to nothing; the message says why.
+    """
+    worker = Worker(hub, on_batch=on_batch)
+    while True:
+        with hub.database.read() as session:
+            if not jobs.is_open(session, job_id):
+                error = jobs.error_of(session, job_id)
+                break
+        if not worker.run_once("publish"):
+            time.sleep(POLL_SECONDS)
+    if error is not None:
+        raise PublicationError(f"no bundle was published: {error}")
+
+
+def _fail_evaluation(session: Session, lease: Lease, error: Exception) -> None:
+    """Try again, or fail the submission. What went wrong lies in the hub; its owner is not shown the hub's folders."""
+    code = code_of(error) if isinstance(error, ManyheadsError) else "internal"
+    again = jobs.retry(session, lease, describe(error))
+    what = "it will try again" if again else "it has given up; its maintainer can see why, submit again later"
+    reason = Reason(code=code, message=f"the hub could not evaluate the head (attempt {lease.attempt}): {what}")
+    assessment.close(session, lease.subject, "received" if again else "failed", [reason])
+
+
+def _fail_publication(session: Session, lease: Lease, error: Exception) -> None:
+    """Try again what may pass by itself; bury what a maintainer must see to. Accepted heads stay accepted."""
+    if not isinstance(error, ManyheadsError) and jobs.retry(session, lease, describe(error)):
+        return
+    if isinstance(error, ManyheadsError):
+        jobs.bury(session, lease, describe(error))
+    publishing.withdraw_candidate(session)
+
+
+def describe(error: Exception) -> str:
+    """Return an error for the maintainer."""
+    return str(error) if isinstance(error, ManyheadsError) else f"{type(error).__name__}: {error}"

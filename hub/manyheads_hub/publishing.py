@@ -1,0 +1,247 @@
+"""Accepted heads to a bundle that clients find: scores to thresholds to manifest to TUF. Measuring is for the worker.
+
+A bundle's row is written before anything is signed and marked `published` afterwards. A hub that was killed in between asks
+the TUF repository, which changes over in one step, whether clients can see that bundle: then it is published, otherwise it
+never was, and its number is free.
+"""
+
+import fcntl
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from manyheads_shared import clock
+from manyheads_shared.api import BundleInfo
+from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
+from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut, object_target
+from manyheads_shared.digest import Digest
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from manyheads_hub.blobs import BlobSequence, BlobStore
+from manyheads_hub.bundles import queries as bundles
+from manyheads_hub.bundles import service as bundles_service
+from manyheads_hub.bundles.build import BuiltBundle, build_bundle
+from manyheads_hub.catalogue import queries as catalogue
+from manyheads_hub.catalogue.service import to_generator
+from manyheads_hub.errors import NotReadyError
+from manyheads_hub.evaluations.scores import Scores
+from manyheads_hub.evaluations.suite import Suite, load_suite
+from manyheads_hub.hub import Hub
+from manyheads_hub.primaries import queries as primaries
+from manyheads_hub.tables import BundleRow, ContributorRow, HeadRow, PrimaryRow, PublishedObjectRow, SubmissionRow
+
+OBSOLETE = "made for an earlier primary; its owner can train it again on the present one"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Edition:
+    """What the next bundle is made from: everything that measuring needs."""
+
+    primary: PrimaryArtifact
+    heads: tuple[HeadArtifact, ...]
+    suite: Suite
+
+
+@contextmanager
+def publishing_alone(hub: Hub) -> Iterator[None]:
+    """Let one process at a time publish; whoever was killed in here holds it no longer. Ends what was cut short."""
+    with (hub.settings.folder / "publish.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _end_cut_short(hub)
+        yield
+
+
+def prepare(hub: Hub) -> Edition:
+    """Gather the newest primary, the listed heads on it, and the suite with their proof images.
+
+    Raises:
+        NotReadyError: the hub has no primary or no suite.
+        MissingKeysError: the keys that publishing needs are not here.
+    """
+    hub.keyring.signers("targets")  # before minutes are spent on measuring
+    with hub.database.read() as session:
+        row = primaries.newest(session)
+        if row is None:
+            raise NotReadyError("this hub has no primary; publish one with `manyheads-hub publish-primary`")
+        listed = catalogue.listed_heads(session, row.digest)
+    primary = read_primary(hub.blobs.read(row.digest))
+    return Edition(
+        primary=primary,
+        heads=tuple(read_head(hub.blobs.read(head.digest), primary) for head in listed),
+        suite=load_suite(hub.suite_folder(), {head.generator: BlobSequence(hub.blobs, head.proofs) for head in listed}),
+    )
+
+
+def publish(hub: Hub, edition: Edition, measured: Iterator[Scores]) -> BundleInfo:
+    """Publish a bundle, unless it would say what the newest one says already. Call it while `publishing_alone`.
+
+    The plan: (1) keep the scores and build; (2) nothing new: done; (3) keep the objects and the bundle's row; (4) sign;
+    (5) mark everything published, in one transaction.
+
+    Args:
+        measured: the detector's scores, then each head's, as `measure_catalogue` returns them.
+
+    Raises:
+        BundleError: the suite leaves nothing to calibrate from.
+        MissingKeysError: the offline keys are not here; nothing was changed.
+    """
+    # step 1
+    with hub.database.read() as session:
+        newest = bundles.latest(session)
+        before = None if newest is None else BundleManifest.from_bytes(hub.blobs.read(newest.digest))
+        built = _build(session, hub, edition, measured, sequence=1 if newest is None else newest.sequence + 1)
+    # step 2
+    if before is not None and _says_the_same(before, built.manifest):
+        logger.info("bundle %d is up to date", before.sequence)
+        with hub.database.read() as session:
+            return bundles_service.get_info(session, before.sequence)
+    # step 3
+    hub.blobs.put(built.calibration.to_bytes())
+    manifest = built.manifest.to_bytes()
+    with hub.database.write() as session:
+        session.add(
+            BundleRow(
+                sequence=built.manifest.sequence,
+                digest=hub.blobs.put(manifest),
+                primary=built.manifest.primary,
+                calibration=built.manifest.calibration,
+                generators=[entry.generator.title for entry in built.manifest.heads],
+                created=built.manifest.created,
+                published=None,
+            )
+        )
+    # step 4
+    hub.repository.publish(_BlobTargets(hub.blobs, built.manifest), manifest)
+    # step 5
+    with hub.database.write() as session:
+        _mark_published(session, built.manifest)
+    with hub.database.read() as session:
+        return bundles_service.get_info(session, built.manifest.sequence)
+
+
+def withdraw_candidate(session: Session) -> PrimaryRow | None:
+    """Forget a primary that could not be published, so that the present one stays the newest; return it."""
+    row = primaries.newest(session)
+    if row is None or row.published is not None:
+        return None
+    session.delete(row)
+    return row
+
+
+def _build(session: Session, hub: Hub, edition: Edition, measured: Iterator[Scores], *, sequence: int) -> BuiltBundle:
+    """Build from the scores of what is still listed: a head may have been yanked while it was measured."""
+    primary = edition.primary.digest
+    detector_scores = next(measured)
+    hub.blobs.put(detector_scores.to_bytes())
+    listed = {row.digest: row for row in catalogue.listed_heads(session, primary)}
+    contributors = {row.id: row for row in session.scalars(select(ContributorRow))}
+
+    def entries() -> Iterator[tuple[BundleHead, Scores]]:
+        for head, scores in zip(edition.heads, measured, strict=True):
+            if (row := listed.get(head.digest)) is not None:
+                hub.blobs.put(scores.to_bytes())
+                yield _to_entry(row, contributors[row.contributor_id]), scores
+
+    return build_bundle(
+        hub=hub.settings.name,
+        sequence=sequence,
+        created=clock.now(),
+        primary=primary,
+        suite=edition.suite.digest,
+        detector_scores=detector_scores,
+        heads=entries(),
+        left_out=[_to_left_out(row, primary) for row in catalogue.all_heads(session) if row.digest not in listed],
+        owner_keys={row.key_id: row.public_key for row in contributors.values()},
+        hub_key=hub.keyring.evaluation_key(),
+    )
+
+
+def _to_entry(row: HeadRow, contributor: ContributorRow) -> BundleHead:
+    return BundleHead(
+        generator=to_generator(row),
+        head=row.digest,
+        owner_key=contributor.key_id,
+        owner_statement=row.owner_statement,
+        hub_statement=row.hub_statement,
+    )
+
+
+def _to_left_out(row: HeadRow, primary: Digest) -> LeftOut:
+    obsolete = row.state == "listed" and row.primary != primary
+    return LeftOut.model_validate(
+        {
+            "generator": to_generator(row),
+            "head": row.digest,
+            "state": "obsolete" if obsolete else row.state,
+            "reason": OBSOLETE if obsolete else row.reason,
+        }
+    )
+
+
+def _says_the_same(before: BundleManifest, after: BundleManifest) -> bool:
+    own = {"sequence", "created"}
+    return before.model_dump(exclude=own) == after.model_dump(exclude=own)
+
+
+def _mark_published(session: Session, manifest: BundleManifest) -> None:
+    """Write what follows from a bundle that clients can see. Everything is taken from its manifest, so it can be repeated."""
+    now = clock.now()
+    bundle = session.get(BundleRow, manifest.sequence)
+    assert bundle is not None  # step 3 of `publish`
+    bundle.published = now
+    session.execute(
+        update(PrimaryRow).where(PrimaryRow.digest == manifest.primary, PrimaryRow.published.is_(None)).values(published=now)
+    )
+    for left_out in manifest.left_out:
+        if left_out.state == "obsolete":
+            session.execute(
+                update(HeadRow)
+                .where(HeadRow.digest == left_out.head, HeadRow.state == "listed")
+                .values(state="obsolete", reason=left_out.reason)
+            )
+    heads = [entry.head for entry in manifest.heads]
+    accepted = select(HeadRow.submission_id).where(HeadRow.digest.in_(heads))
+    session.execute(
+        update(SubmissionRow)
+        .where(SubmissionRow.id.in_(accepted), SubmissionRow.bundle_sequence.is_(None))
+        .values(bundle_sequence=manifest.sequence)
+    )
+    named = {manifest.digest, *manifest.object_digests()}
+    known = set(session.scalars(select(PublishedObjectRow.digest).where(PublishedObjectRow.digest.in_(named))))
+    session.add_all(PublishedObjectRow(digest=digest, sequence=manifest.sequence) for digest in sorted(named - known))
+
+
+def _end_cut_short(hub: Hub) -> None:
+    """Mark a bundle that was signed and not marked; forget one that clients never saw."""
+    with hub.database.read() as session:
+        row = bundles.unpublished(session)
+    if row is None:
+        return
+    visible = hub.repository.newest_bundle() == row.digest
+    with hub.database.write() as session:
+        if visible:
+            _mark_published(session, BundleManifest.from_bytes(hub.blobs.read(row.digest)))
+        else:
+            session.execute(delete(BundleRow).where(BundleRow.sequence == row.sequence))
+    logger.warning("bundle %d was cut short: %s", row.sequence, "marked published" if visible else "built again")
+
+
+class _BlobTargets(Mapping[str, bytes]):
+    """A bundle's objects by TUF target path, each read from the blobs when it is asked for."""
+
+    def __init__(self, blobs: BlobStore, manifest: BundleManifest) -> None:
+        self._blobs = blobs
+        self._digests = {object_target(digest): digest for digest in manifest.object_digests()}
+
+    def __getitem__(self, path: str) -> bytes:
+        return self._blobs.read(self._digests[path])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._digests)
+
+    def __len__(self) -> int:
+        return len(self._digests)

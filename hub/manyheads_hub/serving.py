@@ -1,0 +1,125 @@
+"""The running hub: a web server, a worker, and a housekeeper that keeps signatures fresh. Stops when it is asked to."""
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from manyheads_shared.errors import ManyheadsError, UsageError
+
+from manyheads_hub.app import create_app
+from manyheads_hub.evaluations.worker import Worker
+from manyheads_hub.hub import Hub, open_hub
+from manyheads_hub.uploads.service import forget_abandoned
+
+HOUSEKEEPING_SECONDS = 3600.0  # the timestamp lives a day: 24 chances to renew it
+GRACE_SECONDS = 10  # for requests under way when the hub is asked to stop
+BACKLOG = 128
+
+logger = logging.getLogger(__name__)
+
+
+def serve_hub(folder: Path, *, host: str, port: int, with_worker: bool, on_ready: Callable[[str], None]) -> None:
+    """Serve a hub until SIGTERM or SIGINT.
+
+    Args:
+        on_ready: called with the address once requests are answered.
+
+    Raises:
+        UsageError: no hub there, or the address is taken.
+    """
+    with open_hub(folder) as hub, _listen(host, port) as listening, _stopping() as stop:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        address = f"http://{host}:{listening.getsockname()[1]}"
+        config = uvicorn.Config(
+            create_app(hub.settings), log_config=None, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
+        )
+        threads = [threading.Thread(target=_keep_house, args=(hub, stop), name="housekeeping")]
+        if with_worker:
+            threads.append(threading.Thread(target=Worker(hub, stop=stop).run, name="worker"))
+        for thread in threads:
+            thread.start()
+        try:
+            _Server(config, lambda: on_ready(address)).run(sockets=[listening])
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+
+def work(folder: Path, *, once: bool) -> int:
+    """Do jobs until SIGTERM or SIGINT, or until none is ready; return how many were done."""
+    with open_hub(folder) as hub, _stopping() as stop:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        worker, done = Worker(hub, stop=stop), 0
+        while not stop.is_set():
+            if worker.run_once():
+                done += 1
+            elif once:
+                break
+            else:
+                stop.wait(1.0)
+    return done
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, saying when it is ready."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start up, then tell."""
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+
+@contextmanager
+def _stopping() -> Iterator[threading.Event]:
+    """Turn SIGTERM and SIGINT into an event, so that whatever runs ends in order and the exit code is 0."""
+    stop = threading.Event()
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    """Bind a socket before anything is started, so that a taken port is told at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise UsageError(f"cannot listen on {host}: {error.strerror}") from error
+    with listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind(address)
+        except OSError as error:
+            raise UsageError(f"cannot listen on {host} port {port}: {error.strerror}; choose another --port") from error
+        listening.listen(BACKLOG)
+        yield listening
+
+
+def _keep_house(hub: Hub, stop: threading.Event) -> None:
+    """Sign the timestamp and the snapshot again and drop abandoned uploads: now, and every hour."""
+    while True:
+        try:
+            logger.info("signed again: %s", ", ".join(hub.repository.refresh()))
+            if forgotten := forget_abandoned(hub):
+                logger.info("dropped %d abandoned uploads", forgotten)
+        except (ManyheadsError, OSError) as error:
+            logger.warning("housekeeping: %s", error)
+        except Exception:  # the hub goes on serving; the next hour tries again
+            logger.exception("housekeeping failed")
+        if stop.wait(HOUSEKEEPING_SECONDS):
+            return
