@@ -1,0 +1,77 @@
+"""`key new` and `key show`: the Ed25519 key that signs an owner's statements."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from manyheads_shared.errors import UsageError
+from manyheads_shared.terminal import print_json, stdout
+
+PASSPHRASE_VARIABLE = "MANYHEADS_KEY_PASSPHRASE"  # noqa: S105 - the name of a variable, not a secret
+PUBLIC_SUFFIX = ".pub"
+
+app = typer.Typer(help="Make and show the key that signs your heads.", no_args_is_help=True)
+
+
+@app.command("new")
+def new(
+    path: Annotated[Path, typer.Argument(help="Where the private key goes; the public key goes to PATH.pub.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the key id and paths as JSON.")] = False,
+) -> None:
+    """Make an Ed25519 key pair: PATH stays with you, PATH.pub goes to the hub's maintainer.
+
+    The private key is encrypted with the passphrase in MANYHEADS_KEY_PASSPHRASE, when that is set. Nothing is overwritten.
+
+    Example: manyheads-contributor key new owner.pem
+    """
+    from manyheads_shared.files import write_atomic
+    from manyheads_shared.keys import generate_key, public_pem, write_private_key
+
+    public = _public_path(path)
+    if public.exists():
+        raise UsageError(f"{public} exists; a key is never overwritten. Choose another path or move it away.")
+    signer = generate_key()
+    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
+    write_private_key(path, signer, passphrase)
+    write_atomic(public, public_pem(signer.public_key).encode())
+    if as_json:
+        print_json(
+            {"key_id": signer.public_key.keyid, "private": str(path), "public": str(public), "encrypted": bool(passphrase)}
+        )
+        return
+    stdout.print(f"private key  {path}  ({'encrypted' if passphrase else 'not encrypted'}; keep it, and keep it to yourself)")
+    stdout.print(f"public key   {public}  (for the hub's maintainer: manyheads-hub enrol)")
+    stdout.print(f"key id       {signer.public_key.keyid}", soft_wrap=True)
+
+
+@app.command("show")
+def show(
+    path: Annotated[Path, typer.Argument(help="A private or a public key file.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the key id and the public key as JSON.")] = False,
+) -> None:
+    """Show the key id and the public key of a private or public key file.
+
+    Example: manyheads-contributor key show owner.pem
+    """
+    from manyheads_shared.keys import parse_public_key, public_pem, read_private_key
+
+    try:
+        is_public = b"PUBLIC KEY" in path.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError(f"no key at {path}; make one with `manyheads-contributor key new {path}`") from error
+    if is_public:
+        key = parse_public_key(path.read_text())
+    else:
+        key = read_private_key(path, os.environ.get(PASSPHRASE_VARIABLE)).public_key
+    if as_json:
+        print_json({"key_id": key.keyid, "public": public_pem(key)})
+        return
+    stdout.print(f"key id  {key.keyid}", soft_wrap=True)
+    stdout.print(public_pem(key), end="")
+
+
+def _public_path(path: Path) -> Path:
+    return path.with_name(path.name + PUBLIC_SUFFIX)
