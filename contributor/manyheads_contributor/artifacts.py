@@ -1,0 +1,166 @@
+"""Finished runs as artifacts: what `package` writes to a file and what `evaluate` measures.
+
+The feature contract is measured in float32 on the CPU, whatever the training ran in, so that machines which multiply in
+bfloat16 all stand at the same distance from it.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import safetensors.numpy
+from manyheads_shared.artifact import (
+    HeadArtifact,
+    PrimaryArtifact,
+    Tensors,
+    read_head,
+    read_head_manifest,
+    read_primary,
+    write_head,
+    write_primary,
+)
+from manyheads_shared.clock import now
+from manyheads_shared.compute import choose_compute
+from manyheads_shared.digest import Digest
+from manyheads_shared.errors import FormatError, PrimaryMismatchError, UsageError
+from manyheads_shared.manifest import Generator, HeadManifest, PrimaryManifest
+from manyheads_shared.networks import load_primary
+from manyheads_shared.preprocess import Preprocessor
+from manyheads_shared.probe import PROBE_IMAGES, PROJECTIONS
+from manyheads_shared.scoring import measure_probe
+
+from manyheads_contributor.run import Run, RunError, RunFolder
+
+_NO_PROBE = ((0.0,) * PROJECTIONS,) * PROBE_IMAGES
+_UNPUBLISHED = "unpublished"  # name or owner in the artifact of a run that is only measured
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is to be measured: the detector of a primary, or a head on its primary."""
+
+    title: str
+    digest: Digest | None  # of the artifact file; a run has none yet
+    primary: PrimaryArtifact
+    heads: tuple[HeadArtifact, ...]  # none or one
+    trained: tuple[RunFolder, Run] | None  # of a run: it knows which images it has seen
+
+    @property
+    def generator(self) -> str | None:
+        """The head's generator; None for a detector."""
+        return self.heads[0].manifest.generator.name if self.heads else None
+
+
+def load_subject(path: Path, primary_path: Path | None) -> Subject:
+    """Read a run folder or an artifact file.
+
+    Args:
+        path: of the run or the file.
+        primary_path: of the primary's file; heads need it.
+
+    Raises:
+        UsageError: a head without a primary, a primary with one, or an unfinished run.
+        FormatError, VerificationError: as `read_primary` and `read_head`.
+    """
+    primary = None if primary_path is None else read_primary(read_artifact_file(primary_path))
+    if path.is_dir():
+        return _load_run(RunFolder(path), primary)
+    data = read_artifact_file(path)
+    if primary is not None:
+        head = read_head(data, primary)
+        return Subject(f"head {head.manifest.generator.title}", head.digest, primary, (head,), None)
+    if _is_head(data):
+        raise UsageError(f"{path} is a head; name the primary it was trained on with --primary")
+    primary = read_primary(data)
+    return Subject(f"detector of {primary.manifest.name}@{primary.manifest.version}", primary.digest, primary, (), None)
+
+
+def _load_run(folder: RunFolder, primary: PrimaryArtifact | None) -> Subject:
+    run = folder.read()
+    generator = run.identity.generator
+    if generator is None:
+        if primary is not None:
+            raise UsageError(f"{folder.path} is the run of a primary; leave --primary out")
+        made = read_primary(build_primary_artifact(folder, name=_UNPUBLISHED, version="0"))
+        return Subject(f"detector of run {folder.path.name}", None, made, (), (folder, run))
+    if primary is None:
+        raise UsageError(f"{folder.path} is the run of a head; name the primary it was trained on with --primary")
+    named = Generator(name=generator, version="0", owner=_UNPUBLISHED, level="instance")
+    head = read_head(build_head_artifact(folder, primary, named), primary)
+    return Subject(f"head for {generator} of run {folder.path.name}", None, primary, (head,), (folder, run))
+
+
+def _is_head(data: bytes) -> bool:
+    try:
+        read_head_manifest(data)
+    except FormatError:
+        return False
+    return True
+
+
+def read_artifact_file(path: Path) -> bytes:
+    """Return a file's bytes.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise UsageError(f"{path}: expected an artifact, a safetensors file; there is none") from error
+
+
+def build_primary_artifact(folder: RunFolder, *, name: str, version: str) -> bytes:
+    """Return the primary of a finished run as an artifact.
+
+    Raises:
+        RunError: the run trained a head, or is not finished.
+        ManifestError: not a name or a version.
+    """
+    run = folder.read()
+    if run.identity.kind != "primary":
+        raise RunError(f"{folder.path}: expected the run of a primary, it trained a {run.title}")
+    tensors = _read_best(folder, run)
+    draft = PrimaryManifest.new(
+        name=name,
+        version=version,
+        architecture=run.architecture,
+        preprocessing=run.preprocessing,
+        probe=_NO_PROBE,
+        training=run.training,
+        created=now(),
+    )
+    # the features are those of a primary as a reader gets it: written without a probe first, then measured
+    probe = _measure(read_primary(write_primary(draft, tensors)))
+    return write_primary(draft.model_copy(update={"probe": probe}), tensors)
+
+
+def build_head_artifact(folder: RunFolder, primary: PrimaryArtifact, generator: Generator) -> bytes:
+    """Return the head of a finished run as an artifact.
+
+    Raises:
+        RunError: the run trained a primary, or is not finished.
+        PrimaryMismatchError: it was trained on another primary.
+    """
+    run = folder.read()
+    if run.identity.kind != "head":
+        raise RunError(f"{folder.path}: expected the run of a head, it trained a {run.title}")
+    if run.identity.primary != primary.digest:
+        raise PrimaryMismatchError(generator.title, str(run.identity.primary), primary.digest)
+    manifest = HeadManifest.new(
+        generator=generator,
+        architecture=run.architecture,
+        primary=primary.digest,
+        probe=_measure(primary),
+        training=run.training,
+        created=now(),
+    )
+    return write_head(manifest, _read_best(folder, run), primary)
+
+
+def _measure(primary: PrimaryArtifact) -> tuple[tuple[float, ...], ...]:
+    return measure_probe(load_primary(primary), Preprocessor.of(primary), choose_compute("cpu", "float32"))
+
+
+def _read_best(folder: RunFolder, run: Run) -> Tensors:
+    _ = run.training  # refuses an unfinished run
+    return safetensors.numpy.load_file(folder.best)

@@ -1,0 +1,71 @@
+"""`train-primary` and `train-head`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from manyheads_shared import terminal
+
+from manyheads_contributor.recipe import DEFAULT, load_recipe
+
+Data = Annotated[Path, typer.Argument(help="Folder with real/SOURCE, generated/GENERATOR and external/… below it.")]
+Out = Annotated[Path, typer.Option("--out", help="Run folder, new or to go on with.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="khoo2022 (as published), quick (a small machine), or a TOML file.")]
+Overrides = Annotated[list[str] | None, typer.Option("--set", help="Change one key of the recipe: key=value. Repeatable.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the run as JSON on stdout.")]
+
+
+def train_primary(
+    data: Data,
+    *,
+    out: Out,
+    recipe: RecipeName = DEFAULT,
+    overrides: Overrides = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train a primary: trunk and detector, real against generated images.
+
+    Run it again after a kill: it goes on after the last finished epoch, with the same result.
+
+    Example: manyheads-contributor train-primary DATA --out runs/primary --recipe quick --set image_size=64
+    """
+    from manyheads_shared.dataset import scan_dataset
+
+    from manyheads_contributor import training_run
+
+    chosen = load_recipe(recipe, overrides or ())
+    run = training_run.train_primary(scan_dataset(data), chosen, out, device=device)
+    if as_json:
+        terminal.print_json(run.model_dump(mode="json"))
+
+
+def train_head(
+    data: Data,
+    *,
+    generator: Annotated[str, typer.Option("--generator", help="The folder under generated/ whose images are yours.")],
+    primary: Annotated[Path, typer.Option("--primary", help="The hub's primary (fetch-primary), a safetensors file.")],
+    out: Out,
+    recipe: RecipeName = DEFAULT,
+    overrides: Overrides = None,
+    device: Device = "auto",
+    as_json: Json = False,
+) -> None:
+    """Train a head for one generator on a frozen primary: its images against all others in DATA.
+
+    Run it again after a kill: it goes on after the last finished epoch, with the same result.
+
+    Example: manyheads-contributor train-head DATA --generator dcgan --primary primary.safetensors --out runs/dcgan
+    """
+    from manyheads_shared.artifact import read_primary
+    from manyheads_shared.dataset import scan_dataset
+
+    from manyheads_contributor import training_run
+    from manyheads_contributor.artifacts import read_artifact_file
+
+    chosen = load_recipe(recipe, overrides or ())
+    artifact = read_primary(read_artifact_file(primary))
+    run = training_run.train_head(scan_dataset(data), generator, artifact, chosen, out, device=device)
+    if as_json:
+        terminal.print_json(run.model_dump(mode="json"))

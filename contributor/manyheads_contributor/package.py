@@ -1,0 +1,77 @@
+"""Finished runs to files: a primary for a hub to publish, a head with its owner's signed statement to submit."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from manyheads_shared.artifact import PrimaryArtifact, read_head, read_primary
+from manyheads_shared.clock import now
+from manyheads_shared.compute import choose_compute
+from manyheads_shared.digest import Digest, digest_bytes
+from manyheads_shared.errors import UsageError
+from manyheads_shared.files import write_atomic
+from manyheads_shared.manifest import Generator
+from manyheads_shared.scoring import Scorer
+from manyheads_shared.statements import OwnerPredicate, sign_owner_statement
+from securesystemslib.signer import CryptoSigner
+
+from manyheads_contributor.artifacts import build_head_artifact, build_primary_artifact
+from manyheads_contributor.run import RunFolder
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """What was written."""
+
+    path: Path
+    digest: Digest
+    size_bytes: int
+    statement: Path | None  # of a head
+
+
+def statement_path(artifact: Path) -> Path:
+    """Where the owner's statement on a head stands: beside it, `.statement.json` appended."""
+    return artifact.with_name(artifact.name + ".statement.json")
+
+
+def package_primary(folder: RunFolder, out: Path, *, name: str, version: str) -> Packaged:
+    """Write the primary of a finished run as an artifact.
+
+    Raises:
+        UsageError: `out` exists, or the run is none of a finished primary.
+        ManifestError: not a name or a version.
+    """
+    _refuse_existing(out)
+    data = build_primary_artifact(folder, name=name, version=version)
+    _check(read_primary(data), None)
+    write_atomic(out, data)
+    return Packaged(out, digest_bytes(data), len(data), None)
+
+
+def package_head(
+    folder: RunFolder, primary: PrimaryArtifact, out: Path, *, generator: Generator, signer: CryptoSigner
+) -> Packaged:
+    """Write the head of a finished run as an artifact, its owner's statement beside it.
+
+    Raises:
+        UsageError: `out` exists, or the run is none of a finished head.
+        PrimaryMismatchError: it was trained on another primary.
+    """
+    _refuse_existing(out)
+    data = build_head_artifact(folder, primary, generator)
+    _check(primary, data)
+    predicate = OwnerPredicate(generator=generator, primary=primary.digest, created=now())
+    statement = sign_owner_statement(digest_bytes(data), predicate, signer)
+    write_atomic(statement_path(out), statement)  # first: a head without its statement is of no use to a hub
+    write_atomic(out, data)
+    return Packaged(out, digest_bytes(data), len(data), statement_path(out))
+
+
+def _check(primary: PrimaryArtifact, head: bytes | None) -> None:
+    """Read and load what is about to be written as a hub would; the feature contract included."""
+    heads = [read_head(head, primary)] if head else []
+    Scorer(primary, heads, choose_compute("cpu", "float32"))
+
+
+def _refuse_existing(path: Path) -> None:
+    if path.exists():
+        raise UsageError(f"{path} exists; an artifact is never overwritten, for its digest may be known. Choose another --out.")

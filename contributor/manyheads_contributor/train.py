@@ -1,0 +1,190 @@
+"""The training loop, for primary and heads alike: a script read top to bottom.
+
+It knows examples, a network and a recipe. What the examples are made of is for `examples`, what is prepared before and
+written after for `training_run`.
+"""
+
+import math
+from collections.abc import Iterable
+from time import perf_counter
+
+import numpy as np
+import torch
+from manyheads_shared import metrics, terminal
+from manyheads_shared.compute import Compute
+from manyheads_shared.errors import ManyheadsError
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+from manyheads_contributor.checkpoint import Epoch, History, best_epoch, read_checkpoint, write_checkpoint
+from manyheads_contributor.examples import Examples, Indices
+from manyheads_contributor.plots import write_history
+from manyheads_contributor.recipe import Recipe
+from manyheads_contributor.run import RunFolder
+
+VALIDATION_BATCH = 512  # examples; without gradients memory is no concern
+
+
+class TrainingError(ManyheadsError):
+    """The loss is no longer a number."""
+
+
+def train(  # noqa: PLR0915 - a script, read top to bottom
+    network: nn.Module,
+    sides: tuple[Examples, Examples],
+    recipe: Recipe,
+    *,
+    learning_rate: float,
+    compute: Compute,
+    folder: RunFolder,
+) -> History:
+    """Train to the recipe's end, going on from the folder's checkpoint; `network` then has the best epoch's weights.
+
+    Everything drawn at random is drawn from (seed, epoch), and the checkpoint holds the rest, so a run killed at any moment
+    and started again ends with the very weights of an undisturbed one (same machine, same precision).
+
+    Args:
+        network: examples' inputs to logits (N,).
+        sides: what it learns from, and what decides when to stop and which epoch was best.
+        recipe: the numbers.
+        learning_rate: the recipe's for this kind of network.
+        compute: where and in which precision.
+        folder: for checkpoint and history.
+
+    Raises:
+        TrainingError: the loss became NaN or infinite.
+    """
+    train_side, val_side = sides
+    torch.backends.cudnn.deterministic = True  # else a GPU's convolutions differ from run to run
+    network.to(compute.device).to(memory_format=torch.channels_last)
+    betas = (recipe.adam_beta1, recipe.adam_beta2)
+    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, betas=betas, eps=recipe.adam_epsilon, fused=True)
+    weight = positive_weight(train_side, recipe, compute)
+    batch = min(recipe.batch_size, len(train_side))
+    steps = len(train_side) // batch  # an incomplete last batch is left out, as published; which images it has, changes
+
+    history, best = read_checkpoint(folder.checkpoint, network, optimizer)
+    with terminal.progress() as display:
+        if history:
+            display.console.print(f"going on after epoch {len(history)}")
+        epochs_bar = display.add_task("epochs", total=recipe.max_epochs, completed=len(history))
+        steps_bar = display.add_task("steps", total=steps)
+        for epoch in range(len(history) + 1, recipe.max_epochs + 1):
+            if len(history) - best_epoch(history) >= recipe.patience:
+                break
+
+            # one pass over the training side, in an order of its own
+            began = perf_counter()
+            network.train()
+            order = np.random.default_rng([recipe.seed, epoch]).permutation(len(train_side))
+            total = torch.zeros((), device=compute.device)
+            display.reset(steps_bar, total=steps)
+            for step in range(steps):
+                done = (epoch - 1 + step / steps) / recipe.max_epochs
+                optimizer.param_groups[0]["lr"] = learning_rate * learning_rate_factor(recipe, done)
+                chosen = order[step * batch : (step + 1) * batch]
+                inputs, labels = train_side.load(chosen, epoch), labels_of(train_side, chosen, compute)
+                with compute.autocast():
+                    logits = network(inputs)
+                loss = binary_cross_entropy_with_logits(logits.float(), labels, pos_weight=weight)
+                optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                optimizer.step()
+                total += loss.detach()
+                display.advance(steps_bar)
+            train_loss = float(total) / steps
+            rate = steps * batch / (perf_counter() - began)
+            if recipe.batch_norm_images:
+                measured = order[: recipe.batch_norm_images]
+                remeasure_batch_norm(network, (train_side.load(chosen, epoch) for chosen in cut(measured, batch)), compute)
+
+            # the validation side, whole
+            network.eval()
+            logits = infer(network, val_side, compute)
+            labels = labels_of(val_side, np.arange(len(val_side)), compute)
+            val_loss = float(binary_cross_entropy_with_logits(logits, labels, pos_weight=weight))
+            if not math.isfinite(train_loss + val_loss):
+                raise TrainingError(
+                    f"the loss became {train_loss} in epoch {epoch}; lower the learning rate ({learning_rate:g})"
+                )
+            scores, positive = logits.cpu().numpy(), val_side.labels > 0
+            figures = metrics.binary_metrics(scores[~positive], scores[positive])
+
+            # the history decides whether this epoch is the best so far; the checkpoint makes it last
+            row = Epoch(
+                epoch=epoch,
+                learning_rate=optimizer.param_groups[0]["lr"],
+                train_loss=train_loss,
+                val_loss=val_loss,
+                val_f1=figures.f1,
+                val_auroc=figures.auroc,
+                images_per_second=round(rate, 1),
+                seconds=round(perf_counter() - began, 3),
+            )
+            history = (*history, row)
+            if best_epoch(history) == epoch:
+                best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+            write_checkpoint(folder.checkpoint, history, network, best, optimizer)
+            write_history(folder.history, history)
+            display.console.print(describe(row, recipe, best=best_epoch(history) == epoch), soft_wrap=True)
+            display.advance(epochs_bar)
+
+    network.load_state_dict(best)
+    network.eval()
+    return history
+
+
+def positive_weight(examples: Examples, recipe: Recipe, compute: Compute) -> Tensor | None:
+    """The factor on the loss of positives that gives both classes the same weight, or none."""
+    if recipe.positive_weight == "none":
+        return None
+    positives = float(examples.labels.sum())
+    return torch.tensor((len(examples) - positives) / positives, device=compute.device)
+
+
+def learning_rate_factor(recipe: Recipe, done: float) -> float:
+    """The schedule; `done` is the share of the longest training that lies behind, in [0, 1)."""
+    return 0.5 + 0.5 * math.cos(math.pi * done) if recipe.schedule == "cosine" else 1.0
+
+
+def labels_of(examples: Examples, chosen: Indices, compute: Compute) -> Tensor:
+    """Labels float32 (B,) of the chosen examples, on the device."""
+    return torch.from_numpy(examples.labels[chosen]).to(compute.device)
+
+
+@torch.inference_mode()
+def infer(network: nn.Module, examples: Examples, compute: Compute) -> Tensor:
+    """Logits float32 (N,) of all examples, in order."""
+    with compute.autocast():
+        everything = np.arange(len(examples))
+        return torch.cat([network(examples.load(chosen, 0)).float() for chosen in cut(everything, VALIDATION_BATCH)])
+
+
+@torch.no_grad()
+def remeasure_batch_norm(network: nn.Module, inputs: Iterable[Tensor], compute: Compute) -> None:
+    """Replace the running statistics of batch norm by the plain mean of those of some batches, with the weights as they are."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's word for a plain mean
+    network.train()
+    with compute.autocast():
+        for batch in inputs:
+            network(batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+def cut(indices: Indices, size: int) -> list[Indices]:
+    """Cut into batches of at most `size`, in order."""
+    return [indices[start : start + size] for start in range(0, len(indices), size)]
+
+
+def describe(row: Epoch, recipe: Recipe, *, best: bool) -> str:
+    """One epoch in one line; `*` marks the best so far."""
+    f1 = "none " if row.val_f1 is None else f"{row.val_f1:.3f}"
+    return (
+        f"epoch {row.epoch:3d}/{recipe.max_epochs}  train loss {row.train_loss:.4f}  val loss {row.val_loss:.4f}  "
+        f"val F1 {f1}  {row.images_per_second:6.0f} img/s{'  *' if best else ''}"
+    )
