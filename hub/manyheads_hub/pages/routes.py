@@ -1,0 +1,192 @@
+"""The pages' addresses. Each handler gathers values from the slices' services and renders one template."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Generic, TypeVar
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import HTMLResponse
+from manyheads_shared.api import CatalogueEntry, EvaluationInfo, SourceInfo
+from manyheads_shared.calibration import Band
+from manyheads_shared.digest import parse_digest
+from manyheads_shared.errors import ManifestError
+from manyheads_shared.manifest import Generator
+from markupsafe import Markup
+
+from manyheads_hub.bundles import service as bundles
+from manyheads_hub.catalogue import service as catalogue
+from manyheads_hub.deps import BlobsDep, HubDep, SessionDep
+from manyheads_hub.errors import NotFoundError
+from manyheads_hub.evaluations.policy import read_policy
+from manyheads_hub.hub import Hub
+from manyheads_hub.pages import queries, words
+from manyheads_hub.pages.false_positives import list_sections, worst_source
+from manyheads_hub.pages.heat_map import heat_map
+from manyheads_hub.pages.overlap import build_overlap
+from manyheads_hub.pages.plots import band_axis, band_extent, band_row
+from manyheads_hub.pages.render import STATIC_TYPES, PagesDep, static_file
+from manyheads_hub.primaries import service as primaries
+from manyheads_hub.submissions import service as submissions
+
+ITEMS_A_PAGE = 50
+FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}  # of what is named by its content
+
+router = APIRouter(include_in_schema=False)
+
+T = TypeVar("T")
+PageNumber = Annotated[int, Query(alias="page", ge=1, le=1_000_000)]
+
+
+@dataclass(frozen=True)
+class Slice(Generic[T]):
+    """One page of a list."""
+
+    items: list[T]
+    number: int  # from 1
+    count: int  # of pages
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A catalogued head with the source it errs on most."""
+
+    entry: CatalogueEntry
+    worst: SourceInfo | None
+
+
+@dataclass(frozen=True)
+class DrawnBand:
+    """One question of a bundle with its thresholds."""
+
+    generator: Generator | None  # None: the detector's
+    band: Band
+    plot: Markup
+
+
+@router.get("/")
+def show_catalogue(pages: PagesDep, session: SessionDep) -> HTMLResponse:
+    """The catalogue."""
+    entries = catalogue.list_entries(session)
+    listed = [entry for entry in entries if entry.state == "listed"]
+    overlap = build_overlap(listed)
+    title = f"How often each of {len(listed)} heads says yes on each of {len(overlap.sources)} sources of the suite"
+    return pages.render(
+        "catalogue.html",
+        section="Catalogue",
+        primary=primaries.get_current(session),
+        bundle=next(iter(bundles.list_bundles(session)), None),
+        listed=[Listed(entry, worst_source(entry.evaluation, entry.generator, external=False)) for entry in listed],
+        unlisted=[entry for entry in entries if entry.state != "listed"],
+        overlap=overlap,
+        picture=heat_map(overlap, title=title, name="overlap-picture"),
+    )
+
+
+@router.get("/heads/{name}/{version}")
+def show_head(pages: PagesDep, hub: HubDep, session: SessionDep, name: str, version: str) -> HTMLResponse:
+    """A head card."""
+    entry = catalogue.get_entry(session, name, version)
+    others = [other for other in catalogue.list_entries(session) if other.state == "listed" and other.head != entry.head]
+    everyone = build_overlap([entry, *others])
+    alone = everyone.row_of(entry.generator)
+    title = f"How often {entry.generator.title} says yes on each of {len(alone.sources)} sources of the suite"
+    return pages.render(
+        "head.html",
+        section="Catalogue",
+        entry=entry,
+        overlap=alone,
+        picture=heat_map(alone, title=title, name="row-picture"),
+        claims=everyone.claims_on(entry.generator),
+        pictures=catalogue.list_pictures(session, entry.head),
+        owner_key=queries.owner_key(session, entry.head),
+        bundle_sequence=queries.first_bundle(session, entry.head),
+        limits=words.limits(entry.evaluation, entry.generator),
+        **_false_positives(hub, entry.evaluation, entry.generator),
+    )
+
+
+@router.get("/pictures/{name}.png")
+def send_picture(session: SessionDep, blobs: BlobsDep, name: str) -> Response:
+    """A picture of a catalogued head, and no other blob."""
+    try:
+        digest = parse_digest(f"sha256:{name}")
+    except ManifestError as error:
+        raise NotFoundError(f"no picture {name[:80]!r}") from error
+    if not queries.is_picture(session, digest):
+        raise NotFoundError(f"no catalogued head has a picture {digest}")
+    return Response(blobs.read(digest), media_type="image/png", headers=FOR_EVER)
+
+
+@router.get("/submissions")
+def list_submissions(pages: PagesDep, session: SessionDep, number: PageNumber = 1) -> HTMLResponse:
+    """Every submission, newest first."""
+    return pages.render("submissions.html", section="Submissions", page=_cut(submissions.list_all(session), number))
+
+
+@router.get("/submissions/{submission_id}")
+def show_submission(pages: PagesDep, hub: HubDep, session: SessionDep, submission_id: str) -> HTMLResponse:
+    """One submission, with the hub's reasons."""
+    submission = submissions.get(session, submission_id)
+    evaluation = submission.evaluation
+    figures = _false_positives(hub, evaluation, submission.generator) if evaluation else {}
+    return pages.render("submission.html", section="Submissions", submission=submission, **figures)
+
+
+@router.get("/bundles")
+def list_bundles(pages: PagesDep, session: SessionDep, number: PageNumber = 1) -> HTMLResponse:
+    """Every published bundle, newest first."""
+    infos = bundles.list_bundles(session)
+    return pages.render(
+        "bundles.html",
+        section="Bundles",
+        page=_cut(infos, number),
+        newest=infos[0].sequence if infos else None,
+        primaries=queries.primary_titles(session),
+    )
+
+
+@router.get("/bundles/{sequence:int}")
+def show_bundle(pages: PagesDep, session: SessionDep, blobs: BlobsDep, sequence: int) -> HTMLResponse:
+    """One bundle: its heads, thresholds, promises and objects."""
+    info, manifest, calibration = bundles.get_bundle(session, blobs, sequence)
+    extent = band_extent([calibration.detector, *calibration.heads.values()])
+    questions = [(None, calibration.detector), *((head.generator, calibration.heads[head.head]) for head in manifest.heads)]
+    return pages.render(
+        "bundle.html",
+        section="Bundles",
+        bundle=info,
+        manifest=manifest,
+        newest=bundles.get_latest(session).sequence,
+        primaries=queries.primary_titles(session),
+        bands=[DrawnBand(generator, band, band_row(band, extent)) for generator, band in questions],
+        band_axis=band_axis(extent),
+        budgets=words.budgets(calibration),
+    )
+
+
+@router.get("/static/{name}")
+def send_static(name: str) -> Response:
+    """The style sheet and the mark. Pages name them with a version, so they may be kept for ever."""
+    if name not in STATIC_TYPES:
+        raise NotFoundError(f"no file {name[:80]!r}")
+    return Response(static_file(name), headers=FOR_EVER | {"Content-Type": STATIC_TYPES[name]})
+
+
+def _worst(entry: CatalogueEntry) -> SourceInfo | None:
+    """The gated source with the highest bound."""
+    return worst_source(entry.evaluation, entry.generator, external=False)
+
+
+def _false_positives(hub: Hub, evaluation: EvaluationInfo, generator: Generator) -> dict[str, Any]:
+    """What the table of false positives shows."""
+    return {
+        "sections": list_sections(evaluation, generator, read_policy(hub.settings.policy)),
+        "worst": worst_source(evaluation, generator, external=False),
+        "worst_external": worst_source(evaluation, generator, external=True),
+    }
+
+
+def _cut(items: list[T], number: int) -> Slice[T]:
+    """Return one page of a list; a page past the end is the last."""
+    count = max(1, -(-len(items) // ITEMS_A_PAGE))
+    number = min(number, count)
+    return Slice(items[(number - 1) * ITEMS_A_PAGE : number * ITEMS_A_PAGE], number, count)
