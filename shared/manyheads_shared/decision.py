@@ -98,7 +98,7 @@ def _explain(
         case State.MULTIPLE:
             return f"The detector finds the image generated, and {claims} all claim it; the evidence does not separate them."
         case State.UNATTRIBUTED:
-            return "The detector finds the image generated, and no catalogued generator claims it: its maker is not among them."
+            return "The detector finds the image generated, and no catalogued generator claims it."
         case State.CONTRADICTORY:
             return f"The detector finds the image real, yet {claims} claims it. The detector has priority: not an attribution."
         case State.INCONCLUSIVE if generated is Answer.UNDECIDED:

@@ -1,0 +1,24 @@
+"""`manyheads`: pull a bundle, attribute images, verify the store, show what is there."""
+
+import typer
+from manyheads_shared import terminal
+
+from manyheads_client.commands.attribute import attribute
+from manyheads_client.commands.pull import pull
+from manyheads_client.commands.show import show
+from manyheads_client.commands.verify import verify
+
+app = typer.Typer(
+    name="manyheads",
+    help="Which catalogued generator, if any, made an image? Pull a hub's bundle once, attribute images offline.",
+    epilog="Exit codes: 0 done, 2 wrong usage, 3 not to be trusted, 4 the hub, 5 no image could be examined, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for command in (pull, attribute, verify, show):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line."""
+    terminal.run(app)

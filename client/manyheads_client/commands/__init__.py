@@ -1,0 +1,1 @@
+"""The commands of `manyheads`, one module each."""

@@ -1,0 +1,109 @@
+"""`manyheads attribute`."""
+
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from manyheads_shared.errors import DatasetError
+from manyheads_shared.files import write_atomic
+from manyheads_shared.terminal import print_json, progress, stderr, stdout
+
+from manyheads_client.commands.options import JsonOption, StoreOption
+
+if TYPE_CHECKING:
+    from manyheads_client.bundle import Bundle
+    from manyheads_client.inputs import collect_inputs
+    from manyheads_client.listing import summarise
+    from manyheads_client.records import RecordFile, read_records
+
+    inputs = collect_inputs(paths)
+    if not inputs.images:
+        raise DatasetError(f"no png, jpeg or webp file under {', '.join(map(str, paths))}. {_passed_over(inputs)}")
+    bundle = Bundle.open(store)
+    for warning in bundle.warnings():
+        stderr.print(f"warning: {warning}", style="yellow", markup=False)
+    with ExitStack() as stack:
+        path = jsonl or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="manyheads-"))) / "records.jsonl"
+        file = stack.enter_context(RecordFile(path, bundle.verified.digest))
+        before = f" {len(file.done)} were recorded before." if file.done else ""
+        speed = _examine([image for image in inputs.images if not file.has(image)], file, bundle, device, precision)
+        if report:
+            _write_report(report, path, bundle, device, precision)
+        if json:
+            print_json([record.model_dump(mode="json") for record in read_records(path)])
+        else:
+            _print_result(path, bundle)
+            for line in (speed + before, *(f"Written: {written}" for written in (jsonl, report) if written)):
+                stdout.print(line, markup=False, soft_wrap=True)
+        summary = summarise(read_records(path))
+    if inputs.passed_over:
+        stderr.print(_passed_over(inputs), markup=False, soft_wrap=True)
+    if not summary.examined:
+        raise DatasetError(f"not one of {len(summary.failures)} files could be examined; the reasons are listed above")
+
+
+def _print_result(path: Path, bundle: "Bundle") -> None:
+    from manyheads_client.listing import build_line, print_lines, print_summary, summarise
+    from manyheads_client.records import read_records
+
+    print_lines(stdout, [build_line(record) for record in read_records(path)])
+    stdout.print()
+    print_summary(stdout, summarise(read_records(path)))
+    manifest = bundle.verified.manifest
+    covered = ", ".join(bundle.generators) or "no generator"
+    stdout.print(f"Bundle {manifest.sequence} of hub {manifest.hub} covers: {covered}.", markup=False, soft_wrap=True)
+    if left_out := [entry.generator.title for entry in manifest.left_out]:
+        stdout.print(f"Left out of it: {', '.join(left_out)} (see `manyheads show`).", markup=False, soft_wrap=True)
+
+
+def _examine(images: Sequence[Path], file: "RecordFile", bundle: "Bundle", device: str, precision: str) -> str:
+    """Attribute what is not recorded yet, writing as it goes; return the speed in words."""
+    if not images:
+        return "Nothing was left to examine."
+    from manyheads_shared.compute import choose_compute
+
+    from manyheads_client.analysis import attribute as attribute_images
+
+    compute = choose_compute(device, precision)
+    bundle.scorer(compute)  # loading it is not the images' time
+    started = written = time.monotonic()
+    pending: list[Record] = []
+    results = attribute_images(images, bundle, device=device, precision=precision)
+    try:
+        with progress() as display:
+            for result in display.track(results, total=len(images), description="examining"):
+                pending.append(result.record)
+                if len(pending) >= WRITE_IMAGES or time.monotonic() - written > WRITE_SECONDS:
+                    file.write(pending)
+                    pending, written = [], time.monotonic()
+    finally:
+        file.write(pending)
+    seconds = time.monotonic() - started
+    return (
+        f"{len(images)} images in {seconds:.1f} s ({len(images) / seconds:.0f} a second) on {compute.device_name}, "
+        f"{compute.precision}."
+    )
+
+
+def _write_report(path: Path, records: Path, bundle: "Bundle", device: str, precision: str) -> None:
+    from manyheads_client.pictures import draw_pictures
+    from manyheads_client.records import read_records
+    from manyheads_client.report import build_report, select_cards
+
+    cards = select_cards(read_records(records))
+    with progress() as display:
+        task = display.add_task("drawing", total=len(cards))
+        pictures = draw_pictures(cards, bundle, device=device, precision=precision, on_image=lambda: display.advance(task))
+    write_atomic(path, build_report(lambda: read_records(records), bundle, pictures).encode())
+
+
+def _passed_over(inputs: "Inputs") -> str:
+    if not inputs.passed_over:
+        return ""
+    kinds = ", ".join(f"{count} {suffix or 'without suffix'}" for suffix, count in inputs.passed_over.most_common(5))
+    total = inputs.passed_over.total()
+    return f"{total} other file{'' if total == 1 else 's'} passed over ({kinds}); name a file outright to examine it anyway."

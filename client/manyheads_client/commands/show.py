@@ -1,0 +1,117 @@
+"""`manyheads show`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from manyheads_shared.digest import short
+from manyheads_shared.terminal import print_json, stdout
+
+from manyheads_client.commands.options import JsonOption, StoreOption
+
+if TYPE_CHECKING:
+    from manyheads_shared.calibration import Band
+
+    from manyheads_client.bundle import Bundle
+    from manyheads_client.store import HeldBundle, Store
+
+
+def show(
+    records: Annotated[
+        Path | None, typer.Argument(help="A record file. Default: the current bundle.", show_default=False)
+    ] = None,
+    *,
+    store: StoreOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show the current bundle, or the records of a scan.
+
+    Example: manyheads show
+    Example: manyheads show scan.jsonl
+    """
+    if records is not None:
+        _show_records(records, json=json)
+        return
+    from manyheads_client.bundle import open_held
+    from manyheads_client.store import Store, default_store
+
+    chosen = Store(store or default_store())
+    held = chosen.current()
+    bundle = open_held(chosen, held)
+    if json:
+        print_json(_as_json(chosen, held, bundle))
+    else:
+        _print_bundle(chosen, held, bundle)
+
+
+def _show_records(path: Path, *, json: bool) -> None:
+    from manyheads_client.listing import build_line, print_lines, print_summary, summarise
+    from manyheads_client.records import read_records
+
+    if json:
+        print_json([record.model_dump(mode="json") for record in read_records(path)])
+        return
+    print_lines(stdout, [build_line(record) for record in read_records(path)])
+    stdout.print()
+    print_summary(stdout, summarise(read_records(path)))
+
+
+def _print_bundle(store: "Store", held: "HeldBundle", bundle: "Bundle") -> None:
+    from manyheads_client.listing import print_columns
+    from manyheads_client.words import decision_rule, signed
+
+    manifest, detector = bundle.verified.manifest, bundle.detector_band
+    say = stdout.print
+    say(
+        f"Bundle {manifest.sequence} of hub {manifest.hub}, {short(held.bundle)}, published {manifest.created}",
+        markup=False,
+        soft_wrap=True,
+    )
+    say(
+        f"pulled from {held.url}, adopted {held.adopted}, last confirmed {held.verified}, in {store.folder}",
+        markup=False,
+        soft_wrap=True,
+    )
+    primary = bundle.verified.primary.manifest
+    say(
+        f"primary {primary.name} {primary.version} ({primary.architecture}), {short(manifest.primary)}",
+        markup=False,
+        soft_wrap=True,
+    )
+    for warning in bundle.warnings():
+        say(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
+    rows = [("generator", "level", "owner", "owner key", "no below", "yes from", "tested on", "recall there")]
+    rows += [("detector", "", "", "", signed(detector.low), signed(detector.high), _tested(detector), "")]
+    for head, band in zip(bundle.verified.heads, bundle.head_bands, strict=True):
+        generator, recall = head.entry.generator, head.hub.predicate.recall
+        key, found = head.entry.owner_key[:12], f"{100 * recall.share:.1f} % of {recall.total}"
+        rows += [
+            (generator.title, generator.level, generator.owner, key, signed(band.low), signed(band.high), _tested(band), found)
+        ]
+    say()
+    print_columns(stdout, rows)
+    say()
+    for entry in manifest.left_out:
+        say(f"left out: {entry.generator.title}, {entry.state}: {entry.reason}", markup=False, soft_wrap=True)
+    for sentence in decision_rule(bundle.verified.calibration):
+        say(sentence, markup=False, soft_wrap=True)
+
+
+def _tested(band: "Band") -> str:
+    return f"{band.negatives} other, {band.positives} own"
+
+
+def _as_json(store: "Store", held: "HeldBundle", bundle: "Bundle") -> dict[str, Any]:
+    verified = bundle.verified
+    return {
+        "store": str(store.folder),
+        "held": held.model_dump(mode="json"),
+        "manifest": verified.manifest.model_dump(mode="json"),
+        "primary": verified.primary.manifest.model_dump(mode="json"),
+        "calibration": verified.calibration.model_dump(mode="json"),
+        "warnings": list(bundle.warnings()),
+        "history": [
+            {"sequence": each.sequence, "bundle": each.bundle, "adopted": each.adopted, "verified": each.verified}
+            for each in store.history()
+        ],
+    }
