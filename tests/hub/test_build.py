@@ -1,0 +1,121 @@
+import pytest
+from manyheads_hub.bundles.build import BuiltBundle, build_bundle
+from manyheads_hub.evaluations.scores import Scores
+from manyheads_shared.bundle import BundleHead, LeftOut
+from manyheads_shared.digest import Digest, digest_bytes
+from manyheads_shared.errors import BundleError
+from manyheads_shared.keys import generate_key, parse_public_key, public_pem
+from securesystemslib.signer import SSlibKey
+
+from tests.support.makers import NO_DIGEST, TIME, make_generator
+from tests.support.scored import HEAD, NO, PRIMARY, SUITE, YES, make_rows, make_scores
+
+HUB_KEY, OWNER_KEY = generate_key().public_key, generate_key().public_key
+assert isinstance(HUB_KEY, SSlibKey)
+assert isinstance(OWNER_KEY, SSlibKey)
+KEYS = {OWNER_KEY.keyid: public_pem(OWNER_KEY), "0" * 64: "of an owner without a head"}
+
+REAL, ALPHA, BETA = make_rows("real", "celeba", 200), make_rows("generated", "alpha", 30), make_rows("generated", "beta", 30)
+OUTSIDE = make_rows("generated", "unseen", 30, external=True)
+DETECTOR = make_scores(REAL, ALPHA, BETA, OUTSIDE, head=None)
+
+
+def make_entry(name: str = "alpha", head: Digest = HEAD) -> BundleHead:
+    return BundleHead(
+        generator=make_generator(name),
+        head=head,
+        owner_key=OWNER_KEY.keyid,
+        owner_statement=NO_DIGEST,
+        hub_statement=NO_DIGEST,
+    )
+
+
+def head_scores(name: str = "alpha", head: Digest = HEAD) -> Scores:
+    """A head that says yes to its own generator only."""
+    rows = [
+        row.model_copy(update={"head": (YES if row.source == name else NO) + i / 1000})
+        for i, row in enumerate([*REAL, *ALPHA, *BETA])
+    ]
+    return make_scores(rows, [row.model_copy(update={"head": 100.0}) for row in OUTSIDE], head=head)
+
+
+def build(*heads: tuple[BundleHead, Scores], detector: Scores = DETECTOR, left_out: tuple[LeftOut, ...] = ()) -> BuiltBundle:
+    return build_bundle(
+        hub="test-hub",
+        sequence=3,
+        created=TIME,
+        primary=PRIMARY,
+        suite=SUITE,
+        detector_scores=detector,
+        heads=heads,
+        left_out=left_out,
+        owner_keys=KEYS,
+        hub_key=HUB_KEY,
+    )
+
+
+def test_a_bundle_names_its_parts() -> None:
+    left_out = (LeftOut(generator=make_generator("gamma"), head=NO_DIGEST, state="yanked", reason="stolen weights"),)
+    built = build((make_entry(), head_scores()), left_out=left_out)
+    manifest = built.manifest
+    assert (manifest.hub, manifest.sequence, manifest.primary) == ("test-hub", 3, PRIMARY)
+    assert manifest.calibration == built.calibration.digest
+    assert (manifest.heads, manifest.left_out) == ((make_entry(),), left_out)
+    assert parse_public_key(manifest.hub_key).keyid == HUB_KEY.keyid
+
+
+def test_only_owners_of_a_head_are_named() -> None:
+    assert set(build((make_entry(), head_scores())).manifest.owner_keys) == {OWNER_KEY.keyid}
+
+
+def test_a_primary_without_heads_makes_a_bundle() -> None:
+    built = build()
+    assert built.manifest.heads == ()
+    assert built.manifest.owner_keys == {}
+    assert built.calibration.heads == {}
+    assert NO < built.calibration.detector.high < YES
+
+
+def test_bands_come_from_the_calibration_half_of_what_is_not_external() -> None:
+    built = build((make_entry(), head_scores()))
+    assert (built.calibration.detector.negatives, built.calibration.detector.positives) == (200, 60)
+    band = built.calibration.heads[HEAD]
+    assert (band.negatives, band.positives) == (230, 30)  # the photographs and beta; alpha
+    assert NO + 1 < band.high < YES  # the external images, all at 100, did not count
+
+
+def test_more_heads_make_each_threshold_stricter() -> None:
+    rising = [row.model_copy(update={"head": i / 1000}) for i, row in enumerate(make_rows("real", "celeba", 1000))]
+    own = [row.model_copy(update={"head": 0.0}) for row in ALPHA]
+    alpha = (make_entry(), make_scores(rising, own))
+    other = digest_bytes(b"other head")
+    beta = (make_entry("beta", other), head_scores("beta", other))
+    assert build(alpha).calibration.heads[HEAD].high < build(alpha, beta).calibration.heads[HEAD].high
+
+
+@pytest.mark.parametrize(
+    ("scores", "what"),
+    [
+        (make_scores(REAL, ALPHA, BETA, suite=NO_DIGEST), "suite"),
+        (make_scores(REAL, ALPHA, BETA, head=NO_DIGEST), "head"),
+        (make_scores(REAL, ALPHA, BETA).model_copy(update={"primary": NO_DIGEST}), "primary"),
+    ],
+)
+def test_scores_of_something_else_are_refused(scores: Scores, what: str) -> None:
+    with pytest.raises(BundleError, match=rf"alpha@1's scores are of {what}"):
+        build((make_entry(), scores))
+
+
+def test_a_suite_without_photographs_cannot_calibrate_the_detector() -> None:
+    with pytest.raises(BundleError, match="the detector cannot be calibrated"):
+        build(detector=make_scores(ALPHA, BETA, head=None))
+
+
+def test_a_head_whose_generator_is_not_in_the_suite_cannot_be_calibrated() -> None:
+    with pytest.raises(BundleError, match="alpha@1 cannot be calibrated"):
+        build((make_entry(), make_scores(REAL, BETA)))
+
+
+def test_the_same_inputs_give_the_same_bytes() -> None:
+    heads = (make_entry(), head_scores())
+    assert build(heads).manifest.to_bytes() == build(heads).manifest.to_bytes()
