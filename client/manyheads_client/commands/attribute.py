@@ -16,6 +16,38 @@ from manyheads_client.commands.options import JsonOption, StoreOption
 
 if TYPE_CHECKING:
     from manyheads_client.bundle import Bundle
+    from manyheads_client.inputs import Inputs
+    from manyheads_client.records import Record, RecordFile
+
+WRITE_IMAGES = 64  # records synced at once …
+WRITE_SECONDS = 2.0  # … or after this long: what a kill can cost
+
+
+def attribute(
+    paths: Annotated[list[Path], typer.Argument(help="Images, and folders to walk.", show_default=False)],
+    *,
+    store: StoreOption = None,
+    jsonl: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write evidence records here, one a line. An interrupted scan goes on.", show_default=False
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(metavar="FILE.html", help="Write an HTML report here.", show_default=False)
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    json: JsonOption = False,
+) -> None:
+    """Say of each image which covered generator, if any, claims it. Offline, with the current bundle.
+
+    Scores are compared with tested thresholds; they are no probabilities. A file that cannot be examined is listed with its
+    reason and does not stop the others. Exit code 0: done; 5: not one image could be examined.
+
+    Example: manyheads attribute photos/ --jsonl scan.jsonl --report scan.html
+    """
+    from manyheads_client.bundle import Bundle
     from manyheads_client.inputs import collect_inputs
     from manyheads_client.listing import summarise
     from manyheads_client.records import RecordFile, read_records
