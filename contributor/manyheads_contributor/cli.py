@@ -1,0 +1,28 @@
+"""The command line of the contributor kit, assembled from one module for each command."""
+
+import typer
+from manyheads_shared import terminal
+
+from manyheads_contributor.commands import audit, evaluate, fetch_primary, key, package, status, submit, train
+
+app = typer.Typer(
+    name="manyheads-contributor",
+    help="Train a head for your generator on images that never leave your machine, and submit it to a hub.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(key.app, name="key")
+app.command("audit")(audit.audit)
+app.command("train-primary")(train.train_primary)
+app.command("train-head")(train.train_head)
+app.command("evaluate")(evaluate.evaluate)
+app.command("package")(package.package)
+app.command("fetch-primary")(fetch_primary.fetch_primary)
+app.command("submit")(submit.submit)
+app.command("status")(status.status)
+
+
+def main() -> None:
+    """Run the command line."""
+    terminal.run(app)

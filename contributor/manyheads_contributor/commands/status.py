@@ -1,0 +1,118 @@
+"""`status ID`: what became of a submission."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from manyheads_shared.terminal import EXIT_NO, print_json, stderr, stdout
+
+if TYPE_CHECKING:
+    from manyheads_shared.api import EvaluationInfo, ShareInfo, SubmissionInfo
+
+    from manyheads_contributor.hub_client import HubClient
+
+POLL_SECONDS = 2.0
+MAX_POLL_SECONDS = 15.0
+_NO_ANSWER_SECONDS = 120.0  # of a hub that was there before: it may be restarting
+_SHOWN_SOURCES = 5
+_WORDS = {
+    "received": "waiting for its evaluation",
+    "evaluating": "being evaluated",
+    "accepted": "accepted",
+    "refused": "refused",
+    "failed": "failed: the hub could not evaluate it",
+}
+
+
+def status(
+    submission_id: Annotated[str, typer.Argument(metavar="ID", help="The submission, as `submit` named it.")],
+    *,
+    hub: Annotated[str, typer.Option(help="The hub's address.", show_default=False)],
+    token_file: Annotated[Path | None, typer.Option(help="File with the hub's token; otherwise MANYHEADS_TOKEN.")] = None,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is accepted, refused or failed.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the submission as JSON.")] = False,
+) -> None:
+    """Show what became of a submission: its state, the reasons, the hub's figures. Exit code 1 when it was refused or failed.
+
+    Example: manyheads-contributor status 3f0a9c1d2b4e --hub https://hub.example --token-file token --wait
+    """
+    from manyheads_contributor.credentials import read_token
+    from manyheads_contributor.hub_client import HubClient
+
+    with HubClient(hub, read_token(token_file)) as client:
+        info = client.get_submission(submission_id)
+        if wait:
+            info = _wait(client, info)
+    if as_json:
+        print_json(info.model_dump(mode="json"))
+    else:
+        _show(info)
+    if info.state in ("refused", "failed"):
+        raise typer.Exit(EXIT_NO)
+
+
+def _wait(client: "HubClient", info: "SubmissionInfo") -> "SubmissionInfo":
+    """Ask again, less and less often, until the hub has decided."""
+    from manyheads_shared.errors import HubUnreachableError
+
+    pause, silent_since = POLL_SECONDS, None
+    with stderr.status(_line(info)) as line:
+        while info.state in ("received", "evaluating"):
+            time.sleep(pause)
+            pause = min(pause * 1.2, MAX_POLL_SECONDS)
+            try:
+                info = client.get_submission(info.id)
+            except HubUnreachableError:
+                silent_since = silent_since or time.monotonic()
+                if time.monotonic() - silent_since > _NO_ANSWER_SECONDS:
+                    raise
+                line.update(f"{info.id}: the hub does not answer, asking again")
+            else:
+                silent_since = None
+                line.update(_line(info))
+    return info
+
+
+def _line(info: "SubmissionInfo") -> str:
+    queue = f", place in the queue: {info.queue_position}" if info.queue_position else ""
+    return f"submission {info.id}, {info.generator.title}: {_WORDS[info.state]}{queue}"
+
+
+def _show(info: "SubmissionInfo") -> None:
+    stdout.print(_line(info), soft_wrap=True, markup=False)
+    for reason in info.reasons:
+        stdout.print(f"- {reason.message} ({reason.code})", soft_wrap=True, markup=False)
+    if info.evaluation:
+        for line in describe_evaluation(info.evaluation):
+            stdout.print(f"  {line}", soft_wrap=True, markup=False)
+    if info.bundle_sequence:
+        stdout.print(f"published in bundle {info.bundle_sequence}; clients get it with their next `manyheads pull`")
+    elif info.state == "accepted":
+        stdout.print("not in a bundle yet: the hub publishes it when its offline keys are at hand")
+
+
+def describe_evaluation(evaluation: "EvaluationInfo") -> list[str]:
+    """Say a hub's figures in words, worst sources first."""
+    lines = [
+        f"recognises {_share(evaluation.recall)} of the proof images (at logit {evaluation.threshold:.2f} or above)",
+        f"AUROC {evaluation.auroc:.4f}: the chance that one of its own images scores above one that is not",
+    ]
+    ranked = sorted(evaluation.false_positives, key=lambda source: (-source.yes.share, source.source))
+    for source in ranked[:_SHOWN_SOURCES]:
+        unseen = ", held out" if source.external else ""
+        lines.append(f"wrongly claims {_share(source.yes)} of {source.kind} images of {source.source}{unseen}")
+    if len(ranked) > _SHOWN_SOURCES:
+        lines.append(
+            f"wrongly claims no more than that of {len(ranked) - _SHOWN_SOURCES} other sources (--json names them all)"
+        )
+    if evaluation.contradiction:
+        lines.append(f"claims {_share(evaluation.contradiction)} of the images that the detector calls real")
+    return lines
+
+
+def _share(share: "ShareInfo") -> str:
+    return (
+        f"{100 * share.share:.1f} % ({share.hits} of {share.total}; "
+        f"95 % interval {100 * share.lower:.1f} to {100 * share.upper:.1f})"
+    )
