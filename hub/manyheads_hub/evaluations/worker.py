@@ -154,7 +154,7 @@ class Worker:
             logger.warning("%s", lost)
 
 
-def finish_job(hub: Hub, job_id: int, on_batch: Progress) -> None:
+def finish_job(hub: Hub, job_id: int, on_batch: Progress | None = None) -> None:
     """Do a publishing job, or wait for the worker that does it already.
 
     Raises:

@@ -1,0 +1,207 @@
+"""Hubs that really run: a folder with a published primary, the API on a socket, a contributor who uploads and submits."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Self
+
+import httpx
+import uvicorn
+from manyheads_hub.app import create_app
+from manyheads_hub.contributors import service as contributors
+from manyheads_hub.creation import check_new_hub, create_hub
+from manyheads_hub.evaluations.worker import Worker, finish_job
+from manyheads_hub.hub import Hub, open_hub
+from manyheads_hub.primaries import service as primaries
+from manyheads_hub.settings import Settings
+from manyheads_shared.api import LENGTH_HEADER, OFFSET_HEADER, SubmissionInfo
+from manyheads_shared.artifact import read_head, read_primary
+from manyheads_shared.digest import Digest, digest_bytes
+from manyheads_shared.keys import generate_key, public_pem
+from manyheads_shared.manifest import Generator
+from manyheads_shared.statements import OwnerPredicate, sign_owner_statement
+from securesystemslib.signer import CryptoSigner
+
+from tests.support.makers import TIME
+from tests.support.world import draw_proofs, trained_head, trained_primary, write_suite
+
+READY = "listening on "
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A contributor: their name, key and token."""
+
+    name: str
+    key: CryptoSigner
+    token: str
+
+
+@dataclass(frozen=True)
+class Package:
+    """What an owner submits."""
+
+    head: bytes
+    statement: bytes
+    proofs: tuple[bytes, ...]
+
+    @property
+    def files(self) -> tuple[bytes, ...]:
+        return (self.head, self.statement, *self.proofs)
+
+    @property
+    def request(self) -> dict[str, object]:
+        head, statement, *proofs = (digest_bytes(data) for data in self.files)
+        return {"head": head, "owner_statement": statement, "proofs": proofs}
+
+
+@cache
+def _template() -> Path:
+    """A hub with a suite and a published primary, made once and copied."""
+    root = Path(mkdtemp(prefix="manyheads-hub-"))
+    suite = write_suite(root / "suite")
+    create_hub(check_new_hub(root / "hub", name="test-hub", suite=suite))
+    with open_hub(root / "hub") as hub:
+        publish_primary(hub, trained_primary())
+    return root / "hub"
+
+
+def make_hub(folder: Path) -> Path:
+    """Make a hub with a suite and bundle 1: the primary, no heads."""
+    return Path(shutil.copytree(_template(), folder))
+
+
+def publish_primary(hub: Hub, data: bytes) -> None:
+    """Publish a primary as the command does."""
+    hub.blobs.put(data)
+    with hub.database.write() as session:
+        job = primaries.add(session, read_primary(data), len(data))
+    finish_job(hub, job)
+
+
+def enrol(hub: Hub, name: str = "ada", generators: Sequence[str] = ("alpha", "beta"), key: CryptoSigner | None = None) -> Owner:
+    """Enrol an owner."""
+    key = key or generate_key()
+    with hub.database.write() as session:
+        token = contributors.enrol(session, name, public_pem(key.public_key), generators)
+    return Owner(name, key, token)
+
+
+def package(owner: Owner, generator: Generator, *, proofs: Sequence[bytes] | None = None, head: bytes | None = None) -> Package:
+    """Package a trained head for submission."""
+    head = head or trained_head(generator)
+    primary = read_primary(trained_primary())
+    predicate = OwnerPredicate(generator=generator, primary=read_head(head, primary).manifest.primary, created=TIME)
+    statement = sign_owner_statement(digest_bytes(head), predicate, owner.key)
+    return Package(head, statement, tuple(proofs or draw_proofs(generator.name)))
+
+
+def work(hub: Hub) -> int:
+    """Do every job that is ready; return how many."""
+    worker, done = Worker(hub), 0
+    while worker.run_once():
+        done += 1
+    return done
+
+
+class Api:
+    """A contributor's side of the API, plain HTTP."""
+
+    def __init__(self, url: str, token: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self.http = httpx.Client(base_url=url, headers=headers, timeout=60)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+
+    def get(self, path: str, **options: object) -> httpx.Response:
+        return self.http.get(path, **options)  # type: ignore[arg-type]
+
+    def offset(self, data: bytes) -> int:
+        return int(self.http.head(f"/v1/uploads/{digest_bytes(data)}").raise_for_status().headers[OFFSET_HEADER])
+
+    def append(self, digest: Digest, body: bytes, *, offset: int, length: int) -> httpx.Response:
+        headers = {OFFSET_HEADER: str(offset), LENGTH_HEADER: str(length)}
+        return self.http.patch(f"/v1/uploads/{digest}", content=body, headers=headers)
+
+    def upload(self, data: bytes) -> httpx.Response:
+        return self.append(digest_bytes(data), data, offset=0, length=len(data))
+
+    def submit(self, offer: Package) -> httpx.Response:
+        for data in offer.files:
+            self.upload(data).raise_for_status()
+        return self.http.post("/v1/submissions", json=offer.request)
+
+    def submission(self, submission_id: str) -> SubmissionInfo:
+        return SubmissionInfo.model_validate(self.get(f"/v1/submissions/{submission_id}").raise_for_status().json())
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve a hub's API from a thread, without a worker; yields its address."""
+    config = uvicorn.Config(create_app(Settings.read(folder)), port=0, log_level="warning")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+        assert thread.is_alive()
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+class Process:
+    """`manyheads-hub serve` as a process of its own, to be killed."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        command = [sys.executable, "-c", "from manyheads_hub.cli import main; main()", "serve", str(folder), "--port", "0"]
+        self.log = (folder.parent / f"{folder.name}.log").open("a")
+        self.process = subprocess.Popen(
+            [*command, *options], stdout=subprocess.PIPE, stderr=self.log, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line.startswith(READY), (line, (folder.parent / f"{folder.name}.log").read_text())
+        self.url = line.removeprefix(READY).strip()
+
+    def kill(self) -> None:
+        """Kill it as a power cut would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Ask it to stop; return the exit code."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: int) -> int:
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(60)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        self.log.close()
+        return code
+
+
+@contextmanager
+def running(folder: Path, *options: str) -> Iterator[Process]:
+    """Run `serve` as a process, and end it afterwards."""
+    process = Process(folder, *options)
+    try:
+        yield process
+    finally:
+        process.kill()
