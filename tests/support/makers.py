@@ -36,13 +36,17 @@ def make_images(count: int, *, size: int = SIZE, seed: int = 0) -> list[Pixels]:
     return [draw.integers(0, 256, (size, size, 3), dtype=np.uint8) for _ in range(count)]
 
 
-def make_primary_bytes(architecture: str = "khoo2022-pixel", *, seed: int = 0, size: int = SIZE, name: str = "tiny") -> bytes:
+def make_primary_bytes(
+    architecture: str = "khoo2022-pixel", *, seed: int = 0, size: int | None = SIZE, name: str = "tiny"
+) -> bytes:
+    """A primary of the declared architecture; `size` None makes one for images as they are."""
     declared = get_architecture(architecture)
-    spec = Preprocessing(representation=declared.representation, image_size=size, fit="resize")
+    spec = Preprocessing(representation=declared.representation, image_size=size, fit="resize" if size else "native")
     primary = networks.build_primary(declared, size, seed=seed).eval()
     tensors = networks.primary_tensors(primary)
     preprocess = Preprocessor(spec)
     if declared.representation == "dct":
+        assert size is not None
         mean, std = dct_statistics(make_images(8, size=size))
         tensors |= {"preprocessing.mean": mean, "preprocessing.std": std}
         preprocess = Preprocessor(spec, mean, std)
@@ -58,7 +62,7 @@ def make_primary_bytes(architecture: str = "khoo2022-pixel", *, seed: int = 0, s
     return write_primary(manifest, tensors)
 
 
-def make_primary(architecture: str = "khoo2022-pixel", *, seed: int = 0, size: int = SIZE) -> PrimaryArtifact:
+def make_primary(architecture: str = "khoo2022-pixel", *, seed: int = 0, size: int | None = SIZE) -> PrimaryArtifact:
     return read_primary(make_primary_bytes(architecture, seed=seed, size=size))
 
 
