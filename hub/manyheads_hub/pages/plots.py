@@ -6,6 +6,7 @@ from screen readers: the row says the same in figures.
 
 import math
 from collections.abc import Callable, Iterable
+from itertools import count
 
 from manyheads_shared.api import ShareInfo
 from manyheads_shared.calibration import Band
@@ -79,7 +80,8 @@ def _linear_scale(extent: tuple[int, int]) -> Callable[[float], float]:
 def _band_ticks(extent: tuple[int, int]) -> tuple[float, ...]:
     """At most nine whole logits, zero among them."""
     low, high = extent
-    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 10**6) if (high - low) / step <= 8)
+    steps = (digit * 10**power for power in count() for digit in (1, 2, 5))
+    step = next(step for step in steps if high - low <= 8 * step)
     return tuple(float(tick) for tick in range(low, high + 1) if tick % step == 0)
 
 

@@ -85,8 +85,7 @@ def show_catalogue(pages: PagesDep, session: SessionDep) -> HTMLResponse:
 def show_head(pages: PagesDep, hub: HubDep, session: SessionDep, name: str, version: str) -> HTMLResponse:
     """A head card."""
     entry = catalogue.get_entry(session, name, version)
-    others = [other for other in catalogue.list_entries(session) if other.state == "listed" and other.head != entry.head]
-    everyone = build_overlap([entry, *others])
+    everyone = build_overlap([entry, *_others(catalogue.list_entries(session), entry)])
     alone = everyone.row_of(entry.generator)
     title = f"How often {entry.generator.title} says yes on each of {len(alone.sources)} sources of the suite"
     return pages.render(
@@ -174,6 +173,13 @@ def send_static(name: str) -> Response:
 def _worst(entry: CatalogueEntry) -> SourceInfo | None:
     """The gated source with the highest bound."""
     return worst_source(entry.evaluation, entry.generator, external=False)
+
+
+def _others(entries: list[CatalogueEntry], entry: CatalogueEntry) -> list[CatalogueEntry]:
+    """The listed heads that a head can be compared with: on the same primary."""
+    return [
+        other for other in entries if other.state == "listed" and other.primary == entry.primary and other.head != entry.head
+    ]
 
 
 def _false_positives(hub: Hub, evaluation: EvaluationInfo, generator: Generator) -> dict[str, Any]:

@@ -11,8 +11,8 @@ SUBMISSION_STATES = {
     "received": "The files arrived whole and are waiting for the evaluation worker.",
     "evaluating": "The worker is measuring the head on the hub's suite.",
     "accepted": "The head passed the gate and is in the catalogue.",
-    "refused": "The head was measured and did not pass the gate.",
-    "failed": "The evaluation could not be finished; the head was not judged.",
+    "refused": "The hub did not accept the head; the reasons are below.",
+    "failed": "The evaluation could not be finished, so the head was not judged.",
 }
 
 HEAD_STATES = {
