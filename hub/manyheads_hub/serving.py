@@ -36,7 +36,7 @@ def serve_hub(folder: Path, *, host: str, port: int, with_worker: bool, on_ready
         logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         address = f"http://{host}:{listening.getsockname()[1]}"
         config = uvicorn.Config(
-            create_app(hub.settings), log_config=None, server_header=False, timeout_graceful_shutdown=GRACE_SECONDS
+            create_app(hub.settings), log_config=None, server_header=False, ws="none", timeout_graceful_shutdown=GRACE_SECONDS
         )
         threads = [threading.Thread(target=_keep_house, args=(hub, stop), name="housekeeping")]
         if with_worker:

@@ -151,7 +151,7 @@ class Api:
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """Serve a hub's API from a thread, without a worker; yields its address."""
-    config = uvicorn.Config(create_app(Settings.read(folder)), port=0, log_level="warning")
+    config = uvicorn.Config(create_app(Settings.read(folder)), port=0, log_level="warning", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
