@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special  # scipy.stats takes a second to load
 
 Z95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
 
@@ -45,8 +45,8 @@ def clopper_pearson(hits: int, total: int, confidence: float = 0.95) -> Share | 
     if total == 0:
         return None
     tail = (1 - confidence) / 2
-    lower = 0.0 if hits == 0 else float(stats.beta.ppf(tail, hits, total - hits + 1))
-    upper = 1.0 if hits == total else float(stats.beta.ppf(1 - tail, hits + 1, total - hits))
+    lower = 0.0 if hits == 0 else float(special.betaincinv(hits, total - hits + 1, tail))
+    upper = 1.0 if hits == total else float(special.betaincinv(hits + 1, total - hits, 1 - tail))
     return Share(hits, total, lower, upper)
 
 
@@ -54,9 +54,10 @@ def auroc(negatives: NDArray[np.floating], positives: NDArray[np.floating]) -> f
     """Area under the ROC curve: the chance that a positive scores above a negative, ties counting half."""
     if negatives.size == 0 or positives.size == 0:
         return None
-    ranks = stats.rankdata(np.concatenate([negatives, positives]))
-    rank_sum = float(ranks[negatives.size :].sum())
-    return (rank_sum - positives.size * (positives.size + 1) / 2) / (positives.size * negatives.size)
+    ordered = np.sort(negatives)
+    below = np.searchsorted(ordered, positives, side="left")
+    not_above = np.searchsorted(ordered, positives, side="right")
+    return float((below + not_above).mean()) / (2 * negatives.size)
 
 
 @dataclass(frozen=True)
