@@ -44,7 +44,9 @@ def lay_bands(logits: NDArray[np.float32]) -> tuple[Band, tuple[Band, ...]]:
     names = [str(i) for i in range(logits.shape[1] - 1)]
     for cut, width, head_cut in product((0.4, 0.5, 0.3), (0.1, 0.2), (0.6, 0.7, 0.5, 0.8)):
         detector = _band(logits[:, 0], cut, cut + width)
-        heads = tuple(_band(column, head_cut + 0.05 * i, head_cut + 0.05 * i + 0.08) for i, column in enumerate(logits[:, 1:].T))
+        heads = tuple(
+            _band(column, head_cut + 0.05 * i, head_cut + 0.05 * i + 0.08) for i, column in enumerate(logits[:, 1:].T)
+        )
         states = {decide(row, detector, heads, names).state for row in logits}
         if states == set(State):
             return detector, heads

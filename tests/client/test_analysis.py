@@ -1,0 +1,120 @@
+import os
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from manyheads_client import Attribution, Bundle, Failure, analysis, attribute
+from manyheads_shared.compute import choose_compute
+from manyheads_shared.decision import State
+from manyheads_shared.digest import digest_file
+from manyheads_shared.errors import UsageError
+from manyheads_shared.image import Pixels
+from PIL import Image
+
+
+def paths_of(lab: Path) -> list[Path]:
+    return sorted((lab / "images").iterdir())
+
+
+def run(images: list[analysis.ImageSource], bundle: Bundle, **options: bool) -> list[Attribution | Failure]:
+    return list(attribute(images, bundle, device="cpu", precision="float32", **options))
+
+
+def test_every_state_occurs_and_each_image_has_one(bundle: Bundle, lab: Path) -> None:
+    results = run([*paths_of(lab)], bundle)
+    assert [result.name for result in results] == [str(path) for path in paths_of(lab)]
+    assert {result.state for result in results if isinstance(result, Attribution)} == set(State)
+
+
+def test_scores_are_those_of_the_scorer(bundle: Bundle, images: list[Pixels]) -> None:
+    expected = bundle.scorer(choose_compute("cpu", "float32")).score(images[:5])
+    records = [result.record for result in run([*images[:5]], bundle) if isinstance(result, Attribution)]
+    measured = [[record.detector.logit, *(head.measurement.logit for head in record.heads)] for record in records]
+    np.testing.assert_allclose(measured, expected, rtol=1e-3, atol=1e-9)
+
+
+def test_a_record_identifies_its_file_and_its_instrument(bundle: Bundle, lab: Path) -> None:
+    path = paths_of(lab)[0]
+    (result,) = run([path], bundle)
+    assert isinstance(result, Attribution)
+    assert result.record.item.digest == digest_file(path)
+    assert (result.record.item.width, result.record.item.height, result.record.item.file_format) == (48, 48, "PNG")
+    assert result.record.item.resampled
+    assert result.record.instrument.bundle == bundle.verified.digest
+    assert [head.generator.title for head in result.record.heads] == [*bundle.generators]
+
+
+def test_bytes_paths_and_pixels_of_one_image_agree(bundle: Bundle, lab: Path, images: list[Pixels]) -> None:
+    path = paths_of(lab)[3]
+    results = run([path, str(path), path.read_bytes(), images[3]], bundle)
+    assert [result.name for result in results] == [str(path), str(path), "image 3", "image 4"]
+    assert len({result.record.detector.logit for result in results if isinstance(result, Attribution)}) == 1
+
+
+def test_what_cannot_be_examined_is_a_failure_in_its_place(bundle: Bundle, lab: Path, tmp_path: Path) -> None:
+    good = paths_of(lab)[0]
+    (tmp_path / "empty.png").touch()
+    results = run([good, tmp_path / "empty.png", tmp_path / "gone.png", b"GIF89a", good], bundle)
+    assert [isinstance(result, Failure) for result in results] == [False, True, True, True, False]
+    reasons = [result.record.reason for result in results if isinstance(result, Failure)]
+    assert "empty file" in reasons[0]
+    assert "cannot be read" in reasons[1]
+    assert "expected a PNG, JPEG or WebP" in reasons[2]
+
+
+def test_an_array_that_is_no_image_is_the_callers_mistake(bundle: Bundle) -> None:
+    with pytest.raises(ValueError, match=r"expected pixels uint8 \(H, W, 3\)"):
+        run([np.zeros((64, 64), dtype=np.uint8)], bundle)
+
+
+def test_a_tiny_array_is_a_failure_like_a_tiny_file(bundle: Bundle) -> None:
+    (result,) = run([np.zeros((8, 8, 3), dtype=np.uint8)], bundle)
+    assert isinstance(result, Failure)
+
+
+def test_saliency_comes_when_asked_for(bundle: Bundle, lab: Path) -> None:
+    (plain,), (full,) = run([paths_of(lab)[0]], bundle), run([paths_of(lab)[0]], bundle, saliency=True)
+    assert isinstance(plain, Attribution)
+    assert isinstance(full, Attribution)
+    assert plain.saliency is None
+    assert full.saliency is not None
+    assert full.saliency.shape == (4, 4, 4)
+    assert full.pixels.shape == (32, 32, 3)
+
+
+def test_batching_does_not_change_an_answer(bundle: Bundle, lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run([*paths_of(lab)[:10]], bundle)
+    monkeypatch.setattr(analysis, "WINDOW_IMAGES", 3)
+    small = run([*paths_of(lab)[:10]], bundle)
+    assert [r.record.state for r in whole if isinstance(r, Attribution)] == [
+        r.record.state for r in small if isinstance(r, Attribution)
+    ]
+
+
+def test_images_are_read_no_further_ahead_than_needed(bundle: Bundle, lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(analysis, "WINDOW_IMAGES", 8)
+    taken = 0
+
+    def endless() -> Iterator[Path]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield paths_of(lab)[0]
+
+    list(islice(attribute(endless(), bundle, device="cpu", precision="float32"), 20))
+    assert taken <= 20 + 2 * 8 + 1
+
+
+def test_a_name_that_is_no_text_is_spelt_out(bundle: Bundle, images: list[Pixels], tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png"))
+    Image.fromarray(images[0]).save(path)
+    (result,) = run([path], bundle)
+    assert isinstance(result, Attribution)
+    assert result.name.endswith(r"\xff.png")
+
+
+def test_a_device_that_is_not_there_is_refused(bundle: Bundle) -> None:
+    with pytest.raises(UsageError, match="--device"):
+        list(attribute([b""], bundle, device="abacus"))

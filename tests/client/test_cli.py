@@ -1,0 +1,127 @@
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from manyheads_client.cli import app
+from manyheads_client.records import read_records
+from manyheads_client.store import Store
+from manyheads_shared.errors import DatasetError, UsageError, VerificationError
+from manyheads_shared.evidence import EvidenceRecord
+from typer.testing import CliRunner
+
+from tests.support.hub_simulator import HubSimulator
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=True)
+
+
+def test_attribute_prints_a_line_an_image_and_a_summary(lab: Path) -> None:
+    result = run("attribute", lab / "images", "--store", lab / "store")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["image", "verdict", "claimed", "by", "detector", "nearest", "head"]
+    assert sum(str(lab / "images") in line for line in lines) == 40
+    assert "covers: alpha@1, beta@1, gamma@1." in result.stdout
+    assert "Left out of it: omega@1" in result.stdout
+    assert "contradictory: detector and heads disagree." in result.stdout
+
+
+def test_attribute_writes_records_and_a_report(lab: Path, tmp_path: Path) -> None:
+    jsonl, page = tmp_path / "scan.jsonl", tmp_path / "scan.html"
+    assert run("attribute", lab / "images", "--store", lab / "store", "--jsonl", jsonl, "--report", page).exit_code == 0
+    assert sum(isinstance(record, EvidenceRecord) for record in read_records(jsonl)) == 40
+    assert page.read_text().count('<article class="card') == 40
+
+
+def test_a_scan_taken_up_again_examines_only_what_is_left(lab: Path, tmp_path: Path) -> None:
+    jsonl = tmp_path / "scan.jsonl"
+    images = sorted((lab / "images").iterdir())
+    run("attribute", *images[:5], "--store", lab / "store", "--jsonl", jsonl)
+    jsonl.write_bytes(jsonl.read_bytes()[:-20])
+    result = run("attribute", *images[:8], "--store", lab / "store", "--jsonl", jsonl)
+    assert "4 were recorded before" in result.stdout
+    names = [record.item.name for record in read_records(jsonl) if isinstance(record, EvidenceRecord)]
+    assert names == [str(image) for image in images[:8]]
+
+
+def test_attribute_json_is_the_records_and_nothing_else(lab: Path) -> None:
+    result = run("attribute", lab / "images" / "000.png", "--store", lab / "store", "--json")
+    (record,) = json.loads(result.stdout)
+    assert record["format"] == "manyheads.evidence/1"
+
+
+def test_failures_are_listed_and_do_not_stop_the_others(lab: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    result = run("attribute", tmp_path, lab / "images" / "000.png", "--store", lab / "store")
+    assert result.exit_code == 0
+    assert "expected an image, got an empty file" in result.stdout
+    assert "1  failed" in result.stdout
+
+
+def test_not_one_image_examined_is_an_error(lab: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    result = run("attribute", tmp_path, "--store", lab / "store")
+    assert isinstance(result.exception, DatasetError)
+    assert result.exception.exit_code == 5
+
+
+def test_a_folder_without_images_is_an_error_that_says_what_is_there(lab: Path, tmp_path: Path) -> None:
+    (tmp_path / "scene.heic").touch()
+    result = run("attribute", tmp_path, "--store", lab / "store")
+    assert isinstance(result.exception, DatasetError)
+    assert "1 .heic" in str(result.exception)
+
+
+def test_pull_and_pull_again(tmp_path: Path) -> None:
+    hub = HubSimulator()
+    (tmp_path / "root.json").write_bytes(hub.root_bytes)
+    with hub.serve() as address:
+        first = run("pull", address, "--root", tmp_path / "root.json", "--store", tmp_path / "store", "--json")
+        second = run("pull", "--store", tmp_path / "store")
+    assert json.loads(first.stdout)["new"] is True
+    assert "already at bundle 1 of hub test-hub" in second.stdout.replace("\n", " ")
+
+
+def test_pull_without_a_root_file_that_is_there(tmp_path: Path) -> None:
+    result = run("pull", "http://127.0.0.1:9", "--root", tmp_path / "none.json", "--store", tmp_path / "store")
+    assert isinstance(result.exception, UsageError)
+
+
+def test_verify_lists_what_holds(lab: Path) -> None:
+    result = run("verify", "--store", lab / "store")
+    assert result.exit_code == 0
+    assert "holds  bundle 1 (current)" in result.stdout
+    assert "timestamp metadata: valid until" in result.stdout
+
+
+def test_verify_names_what_fails(lab: Path, tmp_path: Path) -> None:
+    shutil.copytree(lab / "store", tmp_path / "store", symlinks=True)
+    store = Store(tmp_path / "store")
+    store.object_path(store.current().bundle).write_bytes(b"changed")
+    result = run("verify", "--store", store.folder, "--json")
+    assert isinstance(result.exception, VerificationError)
+    failed = [finding["subject"] for finding in json.loads(result.stdout) if not finding["holds"]]
+    assert "bundle 1 (current)" in failed
+    assert len(failed) == 3  # the object, the objects, the bundle
+
+
+def test_show_tells_the_current_bundle(lab: Path) -> None:
+    result = run("show", "--store", lab / "store")
+    assert result.exit_code == 0
+    assert "left out: omega@1, yanked" in result.stdout
+    assert "gamma@1" in result.stdout
+    assert json.loads(run("show", "--store", lab / "store", "--json").stdout)["history"][0]["sequence"] == 1
+
+
+def test_show_tells_a_record_file(lab: Path, tmp_path: Path) -> None:
+    run("attribute", lab / "images", "--store", lab / "store", "--jsonl", tmp_path / "scan.jsonl")
+    assert "inconclusive: not enough evidence." in run("show", tmp_path / "scan.jsonl").stdout
+    assert len(json.loads(run("show", tmp_path / "scan.jsonl", "--json").stdout)) == 40
+
+
+@pytest.mark.parametrize("command", ["pull", "attribute", "verify", "show"])
+def test_every_command_has_help_with_an_example(command: str) -> None:
+    assert f"Example: manyheads {command}" in run(command, "--help").stdout

@@ -1,0 +1,85 @@
+"""The real command, killed with SIGKILL at random moments of a pull over HTTP: nothing is lost, nothing is fetched twice."""
+
+import random
+import time
+from collections import Counter
+from contextlib import suppress
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from manyheads_client import Bundle
+from manyheads_client.errors import NoBundleError
+
+from tests.support.hub_simulator import HubSimulator
+from tests.support.processes import start_client
+
+
+def start_pull(store: Path, *arguments: str) -> BaseProcess:
+    return start_client("pull", *arguments, "--store", str(store))
+
+
+def finish_pull(store: Path, *arguments: str) -> None:
+    process = start_pull(store, *arguments)
+    process.join()
+    assert process.exitcode == 0
+
+
+def kill(process: BaseProcess) -> bool:
+    """Kill the process; False when it was done before."""
+    running = process.is_alive()
+    process.kill()
+    process.join()
+    process.close()
+    return running
+
+
+def kill_when(process: BaseProcess, hub: HubSimulator, request_count: int, delay: float) -> bool:
+    """Kill the process once the hub has seen so many requests and a little later."""
+    while len(hub.requests) < request_count and process.is_alive():
+        time.sleep(0.002)
+    time.sleep(delay)
+    return kill(process)
+
+
+def test_a_pull_killed_anywhere_loses_nothing(tmp_path: Path) -> None:
+    hub, store = HubSimulator(), tmp_path / "store"
+    (tmp_path / "root.json").write_bytes(hub.root_bytes)
+    hub.chunk_bytes, hub.chunk_pause_seconds = 8192, 0.01
+    draw, kills = random.Random(1), 0
+    with hub.serve() as address:
+        first = [address, "--root", str(tmp_path / "root.json")]
+        for request_count in (1, 3, 4, 6, 9):  # root, metadata, the manifest, objects under way
+            hub.requests.clear()
+            kills += kill_when(start_pull(store, *first), hub, request_count, draw.uniform(0, 0.02))
+            with suppress(NoBundleError):  # not there yet is the only other thing it may be
+                assert Bundle.open(store).generators == ("alpha@1", "beta@1")
+        finish_pull(store, *first)
+        assert Bundle.open(store).verified.digest == hub.bundle.manifest.digest
+        old = hub.bundle.manifest.digest
+        hub.publish_next("alpha", "beta", "gamma", "delta")
+        for request_count in (3, 5, 7):
+            hub.requests.clear()
+            kills += kill_when(start_pull(store), hub, request_count, draw.uniform(0, 0.02))
+            assert Bundle.open(store).verified.digest in (old, hub.bundle.manifest.digest)
+        finish_pull(store)
+        assert Bundle.open(store).generators == ("alpha@1", "beta@1", "gamma@1", "delta@1")
+    assert kills >= 4  # the machine may be fast, but not that fast
+
+
+def test_whole_objects_survive_a_kill_and_are_not_fetched_again(tmp_path: Path) -> None:
+    hub, store = HubSimulator(), tmp_path / "store"
+    (tmp_path / "root.json").write_bytes(hub.root_bytes)
+    with hub.serve() as address:
+        slow = hub.path_of(f"objects/{hub.bundle.manifest.primary.removeprefix('sha256:')}")
+        hub.stalled.add(slow)
+        process = start_pull(store, address, "--root", str(tmp_path / "root.json"))
+        objects = len(hub.bundle.objects)
+        deadline = time.monotonic() + 60
+        while len(list((store / "objects").glob("[0-9a-f]*"))) < objects + 4 and time.monotonic() < deadline:
+            time.sleep(0.01)  # all but the primary, and the metadata and the manifest
+        kill(process)
+        hub.stalled.clear()
+        fetched = Counter(hub.targets_requested())
+        finish_pull(store, address, "--root", str(tmp_path / "root.json"))
+    again = Counter(hub.targets_requested()) - fetched
+    assert again == {slow: 1}

@@ -1,0 +1,99 @@
+from pathlib import Path
+
+import pytest
+from manyheads_client import Bundle, attribute
+from manyheads_client.analysis import ImageSource
+from manyheads_client.records import Record, RecordFile, read_records
+from manyheads_shared.errors import ManifestError, UsageError
+from manyheads_shared.evidence import FailureRecord
+
+from tests.support.makers import NO_DIGEST, TIME
+
+
+@pytest.fixture(scope="module")
+def records(bundle: Bundle, lab: Path) -> list[Record]:
+    images: list[ImageSource] = [*sorted((lab / "images").iterdir())[:4], Path("manyheads.failure/1"), b"no image"]
+    return [result.record for result in attribute(images, bundle, device="cpu")]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "scan.jsonl"
+
+
+def write(path: Path, bundle: Bundle, records: list[Record]) -> None:
+    with RecordFile(path, bundle.verified.digest) as file:
+        file.write(records)
+
+
+def test_what_is_written_is_read_again(path: Path, bundle: Bundle, records: list[Record]) -> None:
+    write(path, bundle, records)
+    assert list(read_records(path)) == records
+
+
+def test_a_file_opened_again_knows_what_it_has(path: Path, bundle: Bundle, records: list[Record], lab: Path) -> None:
+    write(path, bundle, records)
+    with RecordFile(path, bundle.verified.digest) as file:
+        assert file.has(lab / "images" / "000.png")
+        assert file.has(Path("manyheads.failure/1"))
+        assert not file.has(lab / "images" / "039.png")
+
+
+def test_a_file_that_changed_its_size_is_not_done(path: Path, bundle: Bundle, tmp_path: Path, lab: Path) -> None:
+    image = tmp_path / "a.png"
+    image.write_bytes((lab / "images" / "000.png").read_bytes())
+    write(path, bundle, [result.record for result in attribute([image], bundle, device="cpu")])
+    image.write_bytes((lab / "images" / "001.png").read_bytes() + b"\0")
+    with RecordFile(path, bundle.verified.digest) as file:
+        assert not file.has(image)
+
+
+def test_a_kill_at_any_byte_costs_at_most_the_last_record(path: Path, bundle: Bundle, records: list[Record]) -> None:
+    write(path, bundle, records)
+    whole = path.read_bytes()
+    for cut in range(0, len(whole), 97):
+        path.write_bytes(whole[:cut])
+        with RecordFile(path, bundle.verified.digest) as file:
+            kept = len(file.done)
+            file.write(records[kept:])
+        assert path.read_bytes() == whole
+
+
+def test_an_unfinished_last_line_is_passed_over_by_readers(path: Path, bundle: Bundle, records: list[Record]) -> None:
+    write(path, bundle, records)
+    path.write_bytes(path.read_bytes()[:-5])
+    assert list(read_records(path)) == records[:-1]
+
+
+def test_a_damaged_line_is_named_by_its_number(path: Path, bundle: Bundle, records: list[Record]) -> None:
+    write(path, bundle, records)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(lines[0] + b'{"c":1}\n' + lines[1])
+    with pytest.raises(ManifestError, match="line 2"):
+        list(read_records(path))
+    with pytest.raises(UsageError, match="line 2"):
+        RecordFile(path, bundle.verified.digest)
+
+
+def test_a_file_that_holds_something_else_is_left_alone(path: Path, bundle: Bundle) -> None:
+    path.write_bytes(b"\x89PNG precious")
+    with pytest.raises(UsageError, match="left alone"):
+        RecordFile(path, bundle.verified.digest)
+    assert path.read_bytes() == b"\x89PNG precious"
+
+
+def test_records_of_two_bundles_do_not_mix(path: Path, bundle: Bundle, records: list[Record]) -> None:
+    write(path, bundle, records)
+    with pytest.raises(UsageError, match="one scan is made with one instrument"):
+        RecordFile(path, NO_DIGEST)
+
+
+def test_two_processes_do_not_write_to_one_file(path: Path, bundle: Bundle) -> None:
+    with RecordFile(path, bundle.verified.digest), pytest.raises(UsageError, match="another process"):
+        RecordFile(path, bundle.verified.digest)
+
+
+def test_a_failures_name_may_hold_anything(path: Path, bundle: Bundle) -> None:
+    odd = FailureRecord.new(name='"format":"manyheads.evidence/1"\n', error="ImageError", reason="x", created=TIME)
+    write(path, bundle, [odd])
+    assert list(read_records(path)) == [odd]
