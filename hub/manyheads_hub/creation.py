@@ -12,6 +12,7 @@ from manyheads_shared.files import write_atomic
 
 from manyheads_hub.database import Database
 from manyheads_hub.evaluations.policy import Policy, write_policy
+from manyheads_hub.migrations.run import upgrade
 from manyheads_hub.settings import SETTINGS_FILE, Settings, check_hub_name
 from manyheads_hub.signing.keyring import create_keys, read_passphrase
 from manyheads_hub.signing.repository import TufRepository
@@ -66,7 +67,7 @@ def _fill(settings: Settings) -> None:
     settings.partial_uploads.mkdir(parents=True)
     database = Database(settings.database)
     try:
-        database.create()
+        upgrade(database)
     finally:
         database.close()
     keyring = create_keys(settings.keys, read_passphrase())

@@ -63,7 +63,7 @@ class Settings:
         limits = values.pop("limits", {})
         _refuse_unknown(path, values, {"name", "suite"})
         _refuse_unknown(path, limits, {field.name for field in fields(Limits)})
-        if bad := [key for key, value in limits.items() if not isinstance(value, int) or value <= 0]:
+        if bad := [key for key, value in limits.items() if type(value) is not int or value <= 0]:
             raise UsageError(f"{path}: limits.{bad[0]}: expected a whole number above 0, got {limits[bad[0]]!r}")
         suite = values.get("suite")
         if suite is not None and not isinstance(suite, str):

@@ -17,6 +17,7 @@ NAMES = MetaData(  # one spelling of every constraint, on every database
         "pk": "pk_%(table_name)s",
     }
 )
+REVISION = "0001"  # the newest migration, the one that makes these tables
 WAITING_OR_ACCEPTED = "state IN ('received', 'evaluating', 'accepted')"
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from manyheads_hub.evaluations.pictures import Picture, draw_picture
 from manyheads_hub.evaluations.policy import Policy, write_policy
 from manyheads_hub.hub import Hub, build_hub
+from manyheads_hub.migrations.run import upgrade
 from manyheads_hub.settings import Settings
 from manyheads_hub.tables import (
     BundleRow,
@@ -76,7 +77,7 @@ def make_empty_hub(folder: Path) -> Hub:
     settings.write()
     write_policy(settings.policy, Policy.new())
     hub = build_hub(settings)
-    hub.database.create()
+    upgrade(hub.database)
     return hub
 
 
