@@ -1,0 +1,215 @@
+import io
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from manyheads_shared import image
+from manyheads_shared.errors import ImageError
+from manyheads_shared.image import Pixels, decode_image, read_image
+from PIL import Image
+
+from tests.support.makers import make_images
+
+(NOISE,) = make_images(1, size=40)
+UPRIGHT: Pixels = np.ascontiguousarray(NOISE[:, :24])  # 24 wide, 40 high: no symmetry at all
+# how a camera stores the upright picture under each EXIF orientation (Exif 2.32, table 6)
+STORED = {
+    1: UPRIGHT,
+    2: UPRIGHT[:, ::-1],
+    3: UPRIGHT[::-1, ::-1],
+    4: UPRIGHT[::-1],
+    5: UPRIGHT.transpose(1, 0, 2),
+    6: np.rot90(UPRIGHT, 1),
+    7: UPRIGHT[::-1, ::-1].transpose(1, 0, 2),
+    8: np.rot90(UPRIGHT, -1),
+}
+
+
+def _encode(picture: Image.Image | Pixels, file_format: str = "PNG", **options: Any) -> bytes:
+    stream = io.BytesIO()
+    opened = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
+    opened.save(stream, file_format, **options)
+    return stream.getvalue()
+
+
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _png(width: int, height: int, *, depth: int, colour: int, rows: bytes = b"") -> bytes:
+    """A PNG from its parts, for what Pillow does not write."""
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    parts = _png_chunk(b"IHDR", header), _png_chunk(b"IDAT", zlib.compress(rows)), _png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def _exif(orientation: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize(("file_format", "options"), [("PNG", {}), ("WEBP", {"lossless": True})])
+def test_lossless_files_give_back_every_pixel(file_format: str, options: dict[str, Any]) -> None:
+    decoded = decode_image(_encode(NOISE, file_format, **options))
+
+    np.testing.assert_array_equal(decoded.pixels, NOISE)
+    assert (decoded.file_format, decoded.mode, decoded.notes) == (file_format, "RGB", ())
+
+
+def test_jpeg_gives_what_pillow_decodes() -> None:
+    data = _encode(NOISE, "JPEG")
+    decoded = decode_image(data)
+
+    np.testing.assert_array_equal(decoded.pixels, np.asarray(Image.open(io.BytesIO(data))))
+    assert decoded.pixels.dtype == np.uint8
+
+
+REFUSED = {
+    "nothing": (b"", "empty file"),
+    "text": (b"hello, I am no image at all", "something else"),
+    "html": (b"<!doctype html><title>404</title>", "something else"),
+    "a gif": (_encode(NOISE, "GIF"), "something else"),
+    "a tiff": (_encode(NOISE, "TIFF"), "something else"),
+    "only a signature": (b"\x89PNG\r\n\x1a\n", "something else"),
+    "16-bit grey": (_png(20, 20, depth=16, colour=0, rows=bytes(41 * 20)), "8 bits a channel"),
+    "16-bit colour": (_png(20, 20, depth=16, colour=2, rows=bytes(121 * 20)), "8 bits a channel"),
+    "16-bit colour and alpha": (_png(20, 20, depth=16, colour=6, rows=bytes(161 * 20)), "8 bits a channel"),
+    "CMYK": (_encode(Image.fromarray(NOISE).convert("CMYK"), "JPEG"), "got CMYK"),
+    "animated PNG": (
+        _encode(Image.new("RGB", (20, 20)), save_all=True, append_images=[Image.new("RGB", (20, 20), "red")]),
+        "animation",
+    ),
+    "animated WebP": (
+        _encode(Image.new("RGB", (20, 20)), "WEBP", save_all=True, append_images=[Image.new("RGB", (20, 20), "red")]),
+        "animation",
+    ),
+    "a bomb": (_png(60_000, 60_000, depth=8, colour=0, rows=b""), "at most 100000000 pixels"),
+    "a smaller bomb": (_png(10_001, 10_000, depth=8, colour=0, rows=b""), "at most 100000000 pixels, got 10001x10000"),
+    "one pixel": (_encode(Image.new("RGB", (1, 1))), "at least 16 pixels a side, got 1x1"),
+    "a line": (_encode(Image.new("RGB", (5000, 1))), "got 5000x1"),
+    "half transparent": (_encode(Image.new("RGBA", (20, 20), (10, 20, 30, 128))), "transparency"),
+    "a transparent palette": (_encode(Image.new("P", (20, 20)), transparency=0), "transparency"),
+    "a transparent colour": (_encode(Image.new("RGB", (20, 20)), transparency=(0, 0, 0)), "transparency"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_bad_input_is_refused_with_its_reason(case: str) -> None:
+    data, reason = REFUSED[case]
+
+    with pytest.raises(ImageError, match=reason):
+        decode_image(data)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
+def test_a_truncated_file_is_refused_wherever_it_ends(file_format: str) -> None:
+    data = _encode(NOISE, file_format)
+    offsets = {*range(0, len(data), max(len(data) // 60, 1)), *range(len(data) - 24, len(data))}
+
+    for offset in sorted(offsets):
+        with pytest.raises(ImageError):
+            decode_image(data[:offset])
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
+def test_damaged_bytes_never_raise_anything_but_an_image_error(file_format: str) -> None:
+    data, draw = _encode(NOISE, file_format), np.random.default_rng(0)
+
+    for _ in range(150):
+        damaged = bytearray(data)
+        for offset in draw.integers(0, len(data), 3):
+            damaged[offset] = draw.integers(256)
+        try:
+            assert decode_image(bytes(damaged)).pixels.shape[2] == 3
+        except ImageError:
+            continue
+
+
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize(("file_format", "options"), [("PNG", {}), ("WEBP", {"lossless": True})])
+def test_every_exif_orientation_gives_the_upright_pixels(orientation: int, file_format: str, options: dict[str, Any]) -> None:
+    stored = np.ascontiguousarray(STORED[orientation])
+    decoded = decode_image(_encode(stored, file_format, exif=_exif(orientation), **options))
+
+    np.testing.assert_array_equal(decoded.pixels, UPRIGHT)
+    assert decoded.notes == (() if orientation == 1 else (f"turned upright by EXIF orientation {orientation}",))
+
+
+@pytest.mark.parametrize("orientation", [0, 9, 65535])
+def test_an_orientation_that_means_nothing_turns_nothing(orientation: int) -> None:
+    decoded = decode_image(_encode(UPRIGHT, exif=_exif(orientation)))
+
+    np.testing.assert_array_equal(decoded.pixels, UPRIGHT)
+    assert decoded.notes == ()
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
+def test_damaged_exif_is_no_reason_to_refuse_sound_pixels(file_format: str) -> None:
+    whole = _exif(6)
+
+    for length in range(6, len(whole)):
+        assert decode_image(_encode(NOISE, file_format, exif=whole[:length])).pixels.shape == (40, 40, 3)
+
+
+def test_a_fully_opaque_alpha_channel_is_dropped_and_noted() -> None:
+    opaque = np.dstack([NOISE, np.full((40, 40), 255, np.uint8)])
+    decoded = decode_image(_encode(opaque))
+
+    np.testing.assert_array_equal(decoded.pixels, NOISE)
+    assert decoded.notes == ("dropped a fully opaque alpha channel",)
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "1"])
+def test_grey_and_palette_become_rgb_and_are_noted(mode: str) -> None:
+    picture = Image.fromarray(NOISE).convert(mode)
+    decoded = decode_image(_encode(picture))
+
+    np.testing.assert_array_equal(decoded.pixels, np.asarray(picture.convert("RGB")))
+    assert decoded.notes == (f"converted from {mode} to RGB",)
+
+
+def test_the_first_picture_of_a_phones_jpeg_is_taken_and_noted() -> None:
+    several = _encode(NOISE, "MPO", save_all=True, append_images=[Image.new("RGB", (40, 40))])
+    decoded = decode_image(several)
+
+    np.testing.assert_array_equal(decoded.pixels, decode_image(_encode(NOISE, "JPEG")).pixels)
+    assert decoded.file_format == "JPEG"
+    assert "further pictures" in decoded.notes[0]
+
+
+def test_bytes_after_the_picture_are_no_damage() -> None:
+    np.testing.assert_array_equal(decode_image(_encode(NOISE) + b"appended by a phone").pixels, NOISE)
+
+
+def test_a_very_wide_picture_is_decoded() -> None:
+    assert decode_image(_encode(Image.new("RGB", (20_000, 16)))).pixels.shape == (16, 20_000, 3)
+
+
+def test_a_file_over_the_limit_is_not_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image, "MAX_FILE_BYTES", 1000)
+
+    with pytest.raises(ImageError, match="got more"):
+        decode_image(_encode(NOISE))
+
+
+def test_the_error_of_a_file_names_it(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no")
+
+    with pytest.raises(ImageError, match=r"broken\.png: expected a PNG"):
+        read_image(tmp_path / "broken.png")
+
+
+@pytest.mark.parametrize("name", ["absent.png", "."])
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ImageError, match="cannot be read"):
+        read_image(tmp_path / name)
+
+
+def test_a_file_decodes_like_its_bytes(tmp_path: Path) -> None:
+    (tmp_path / "noise.png").write_bytes(_encode(NOISE))
+
+    np.testing.assert_array_equal(read_image(tmp_path / "noise.png").pixels, NOISE)

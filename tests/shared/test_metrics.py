@@ -1,0 +1,107 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from manyheads_shared.metrics import auroc, binary_metrics, clopper_pearson, contradictions, wilson
+from scipy import stats
+
+counts = st.integers(1, 500).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
+
+
+@given(counts)
+def test_wilson_is_that_of_scipy(pair: tuple[int, int]) -> None:
+    share, reference = wilson(*pair), stats.binomtest(*pair).proportion_ci(method="wilson")
+
+    assert share is not None
+    assert (share.lower, share.upper) == pytest.approx((reference.low, reference.high), abs=1e-12)
+    assert 0 <= share.lower <= share.value <= share.upper <= 1
+
+
+@given(counts)
+def test_clopper_pearson_is_that_of_scipy_and_wider_than_wilson_at_the_ends(pair: tuple[int, int]) -> None:
+    share, reference = clopper_pearson(*pair), stats.binomtest(*pair).proportion_ci(method="exact")
+
+    assert share is not None
+    assert (share.lower, share.upper) == pytest.approx((reference.low, reference.high), abs=1e-9)
+    assert share.lower <= share.value <= share.upper
+
+
+def test_no_false_positive_in_three_hundred_bounds_at_about_one_percent() -> None:
+    share = clopper_pearson(0, 300)
+
+    assert share is not None
+    assert share.upper == pytest.approx(0.0122, abs=1e-4)
+
+
+def test_a_confidence_changes_the_width() -> None:
+    narrow, wide = clopper_pearson(5, 50, 0.9), clopper_pearson(5, 50, 0.99)
+
+    assert narrow is not None
+    assert wide is not None
+    assert wide.lower < narrow.lower < narrow.upper < wide.upper
+
+
+def test_a_share_prints_in_percent_with_its_interval() -> None:
+    assert str(wilson(98, 100)) == "98.0 % [93.0, 99.4]"
+
+
+def test_nothing_out_of_nothing_is_no_share() -> None:
+    assert wilson(0, 0) is None
+    assert clopper_pearson(0, 0) is None
+    assert auroc(np.array([]), np.array([1.0])) is None
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1, max_size=30), st.lists(st.integers(-5, 5), min_size=1, max_size=30))
+def test_auroc_is_the_chance_that_a_positive_scores_higher(negatives: list[int], positives: list[int]) -> None:
+    pairs = [(p > n) + (p == n) / 2 for p in positives for n in negatives]
+
+    assert auroc(np.array(negatives, float), np.array(positives, float)) == pytest.approx(sum(pairs) / len(pairs))
+
+
+def test_auroc_is_that_of_mann_and_whitney() -> None:
+    draw = np.random.default_rng(0)
+    negatives, positives = draw.normal(size=200), draw.normal(0.8, 1, 90)
+    statistic = stats.mannwhitneyu(positives, negatives).statistic
+
+    assert auroc(negatives, positives) == pytest.approx(statistic / (200 * 90))
+
+
+def test_precision_recall_and_f1_by_hand() -> None:
+    metrics = binary_metrics(np.array([-2.0, -1.0, 0.0, 3.0]), np.array([-0.5, 0.5, 1.0, 2.0, 2.0, 4.0]))
+
+    assert (metrics.true_positives, metrics.false_positives, metrics.true_negatives, metrics.false_negatives) == (5, 2, 2, 1)
+    assert metrics.precision is not None
+    assert metrics.precision.value == 5 / 7
+    assert metrics.recall is not None
+    assert metrics.recall.value == 5 / 6
+    assert metrics.false_positive_rate is not None
+    assert metrics.false_positive_rate.value == 2 / 4
+    assert metrics.f1 == pytest.approx(10 / 13)
+
+
+def test_a_score_on_the_threshold_counts_as_yes() -> None:
+    assert binary_metrics(np.array([1.5]), np.array([1.5]), 1.5).false_positives == 1
+
+
+def test_metrics_of_one_class_alone_are_none_where_they_mean_nothing() -> None:
+    metrics = binary_metrics(np.array([-1.0, -2.0]), np.array([]))
+
+    assert (metrics.precision, metrics.recall, metrics.f1, metrics.auroc) == (None, None, None, None)
+
+
+def test_both_contradiction_rates_by_hand() -> None:
+    detector, head = np.array([-1.0, -1.0, -1.0, 1.0, 1.0]), np.array([1.0, -1.0, -1.0, 1.0, 1.0])
+    of_real, of_claims = contradictions(detector, head)
+
+    assert of_real is not None
+    assert of_claims is not None
+    assert (of_real.hits, of_real.total) == (1, 3)
+    assert (of_claims.hits, of_claims.total) == (1, 3)
+
+
+def test_contradictions_follow_the_thresholds() -> None:
+    of_real, of_claims = contradictions(np.array([0.5]), np.array([0.5]), detector_threshold=1.0, threshold=1.0)
+
+    assert of_real is not None
+    assert (of_real.hits, of_real.total) == (0, 1)
+    assert of_claims is None
