@@ -35,7 +35,7 @@ def from_canonical(data: bytes, *, name: str = "document", max_bytes: int = MAX_
     if len(data) > max_bytes:
         raise ManifestError(f"{name}: expected at most {max_bytes} bytes, got {len(data)}")
     try:
-        value = json.loads(data, object_pairs_hook=refuse_duplicates, parse_constant=_refuse_constant)
+        value = json.loads(data, object_pairs_hook=refuse_duplicates, parse_constant=_refuse_constant, parse_int=_parse_whole)
         canonical = to_canonical(value)
     except (ValueError, RecursionError) as error:
         raise ManifestError(f"{name}: expected canonical JSON (RFC 8785), got something else: {error}") from error
@@ -53,6 +53,12 @@ def refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(value) != len(pairs):
         raise ValueError("an object names the same key twice")
     return value
+
+
+def _parse_whole(text: str) -> int | float:
+    """RFC 8785 writes a double such as 1e17 without a fraction; beyond 2**53 whole numbers are doubles again."""
+    number = float(text)
+    return int(text) if abs(number) < 2**53 else number
 
 
 def _refuse_constant(name: str) -> Any:

@@ -59,6 +59,13 @@ def test_the_heat_map_escapes_names_and_titles() -> None:
     assert "<b>" not in heat_map(overlap, title='a "<b>" & c', name="picture")
 
 
+def test_a_long_name_keeps_its_end() -> None:
+    entry = make_entry("dcgan-litalien")
+    generator = entry.generator.model_copy(update={"name": "dcgan-" + 50 * "x", "version": "7"})
+    drawn = heat_map(build_overlap([entry.model_copy(update={"generator": generator})]), title="Overlap", name="picture")
+    assert "dcgan-xxxxxxx…xxxxxxxxxx@7<" in drawn
+
+
 def test_the_classes_of_the_heat_map_rise_with_the_share() -> None:
     assert [heat_class(edge) for edge in HEAT_EDGES] == list(range(8))
     assert heat_class(0.003) == 1

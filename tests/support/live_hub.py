@@ -17,14 +17,18 @@ from typing import Self
 import httpx
 import uvicorn
 from manyheads_hub.app import create_app
+from manyheads_hub.auth import Caller, authenticate
 from manyheads_hub.contributors import service as contributors
 from manyheads_hub.creation import check_new_hub, create_hub
 from manyheads_hub.evaluations.worker import Worker, finish_job
 from manyheads_hub.hub import Hub, open_hub
 from manyheads_hub.primaries import service as primaries
 from manyheads_hub.settings import Settings
-from manyheads_shared.api import LENGTH_HEADER, OFFSET_HEADER, SubmissionInfo
-from manyheads_shared.artifact import read_head, read_primary
+from manyheads_hub.submissions import service as submissions
+from manyheads_hub.submissions.checks import check_offer
+from manyheads_hub.tables import UploadRow
+from manyheads_shared.api import LENGTH_HEADER, OFFSET_HEADER, SubmissionInfo, SubmissionRequest
+from manyheads_shared.artifact import PrimaryArtifact, read_primary
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.keys import generate_key, public_pem
 from manyheads_shared.manifest import Generator
@@ -96,13 +100,46 @@ def enrol(hub: Hub, name: str = "ada", generators: Sequence[str] = ("alpha", "be
     return Owner(name, key, token)
 
 
-def package(owner: Owner, generator: Generator, *, proofs: Sequence[bytes] | None = None, head: bytes | None = None) -> Package:
-    """Package a trained head for submission."""
+def package(
+    owner: Owner,
+    generator: Generator,
+    *,
+    head: bytes | None = None,
+    proofs: Sequence[bytes] | None = None,
+    primary: PrimaryArtifact | None = None,
+) -> Package:
+    """Package a trained head, or another one, for submission."""
     head = head or trained_head(generator)
-    primary = read_primary(trained_primary())
-    predicate = OwnerPredicate(generator=generator, primary=read_head(head, primary).manifest.primary, created=TIME)
+    primary = primary or read_primary(trained_primary())
+    predicate = OwnerPredicate(generator=generator, primary=primary.digest, created=TIME)
     statement = sign_owner_statement(digest_bytes(head), predicate, owner.key)
     return Package(head, statement, tuple(proofs or draw_proofs(generator.name)))
+
+
+def hand_over(hub: Hub, owner: Owner, offer: Package) -> tuple[Caller, SubmissionRequest]:
+    """Upload without HTTP."""
+    with hub.database.write() as session:
+        caller = authenticate(session, owner.token)
+        for data in offer.files:
+            row = UploadRow(contributor_id=caller.contributor_id, digest=hub.blobs.put(data), length=len(data))
+            row.created = row.completed = TIME
+            session.merge(row)
+    return caller, SubmissionRequest.model_validate(offer.request)
+
+
+def submit(hub: Hub, owner: Owner, offer: Package) -> str:
+    """Submit without HTTP; return the submission's id."""
+    caller, request = hand_over(hub, owner, offer)
+    with hub.database.read() as session:
+        checked = check_offer(session, hub.blobs, caller, request)
+    with hub.database.write() as session:
+        return submissions.receive(session, caller, checked).id
+
+
+def find(hub: Hub, submission_id: str) -> SubmissionInfo:
+    """Look a submission up."""
+    with hub.database.read() as session:
+        return submissions.get(session, submission_id)
 
 
 def work(hub: Hub) -> int:

@@ -1,4 +1,4 @@
-"""A line to a server that breaks: forwards bytes both ways and hangs up in the middle, as often as it is told."""
+"""A line to a server that breaks: forwards bytes both ways and hangs up, or falls silent, in the middle."""
 
 import contextlib
 import socket
@@ -11,15 +11,20 @@ _PIECE = 16 << 10
 
 
 class WeakLine:
-    """A TCP forwarder. The first `breaks` connections that carry more than `after` bytes one way are cut there."""
+    """A TCP forwarder. The first `breaks` connections that carry more than `after` bytes one way are cut there.
 
-    def __init__(self, target: str, *, after: int, breaks: int) -> None:
+    With `silent` they are not cut, they only carry nothing any more.
+    """
+
+    def __init__(self, target: str, *, after: int, breaks: int, silent: bool = False) -> None:
         address = urlsplit(target)
         assert address.hostname
         assert address.port
         self._target = (address.hostname, address.port)
         self.after, self.breaks = after, breaks
         self.broken = 0
+        self._silent = silent
+        self._closing = threading.Event()
         self._lock = threading.Lock()
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
@@ -27,6 +32,7 @@ class WeakLine:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def close(self) -> None:
+        self._closing.set()
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
@@ -50,6 +56,8 @@ class WeakLine:
             while piece := source.recv(_PIECE):
                 carried += len(piece)
                 if carried > self.after and self._break():
+                    if self._silent:
+                        self._closing.wait()
                     break
                 sink.sendall(piece)
         _hang_up(source)
@@ -70,9 +78,9 @@ def _hang_up(connection: socket.socket) -> None:
 
 
 @contextmanager
-def weak_line(target: str, *, after: int, breaks: int) -> Iterator[WeakLine]:
+def weak_line(target: str, *, after: int, breaks: int, silent: bool = False) -> Iterator[WeakLine]:
     """Lay a weak line to a server's address."""
-    line = WeakLine(target, after=after, breaks=breaks)
+    line = WeakLine(target, after=after, breaks=breaks, silent=silent)
     try:
         yield line
     finally:

@@ -19,6 +19,7 @@ from manyheads_shared.manifest import Generator, HeadManifest, Preprocessing, Pr
 from manyheads_shared.preprocess import Preprocessor
 from manyheads_shared.scoring import measure_probe
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor, nn
 
 from tests.support.makers import SIZE, TIME, TRAINING, make_generator
@@ -37,10 +38,12 @@ def draw_images(source: str, count: int, *, seed: int) -> list[Pixels]:
     return list(np.clip(noise, 0, 255).astype(np.uint8))
 
 
-def encode(image: Pixels) -> bytes:
+def encode(image: Pixels, comment: str = "") -> bytes:
     """Return an image as PNG."""
-    stream = io.BytesIO()
-    Image.fromarray(image).save(stream, "PNG")
+    stream, text = io.BytesIO(), PngInfo()
+    if comment:
+        text.add_text("Comment", comment)
+    Image.fromarray(image).save(stream, "PNG", pnginfo=text)
     return stream.getvalue()
 
 
