@@ -113,4 +113,6 @@ def _heat_cell(row: Row, cell: Cell, x: float, y: float) -> Markup:
 
 
 def _shorten(name: str) -> str:
-    return name if len(name) <= _LETTERS_SHOWN else name[: _LETTERS_SHOWN - 1] + "…"
+    """Cut the middle out of a long name: names of one family differ at their end."""
+    half = _LETTERS_SHOWN // 2
+    return name if len(name) <= _LETTERS_SHOWN else f"{name[:half]}…{name[1 - half :]}"

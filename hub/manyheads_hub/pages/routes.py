@@ -67,13 +67,14 @@ def show_catalogue(pages: PagesDep, session: SessionDep) -> HTMLResponse:
     """The catalogue."""
     entries = catalogue.list_entries(session)
     listed = [entry for entry in entries if entry.state == "listed"]
+    newest = bundles.latest_sequence(session)
     overlap = build_overlap(listed)
     title = f"How often each of {len(listed)} heads says yes on each of {len(overlap.sources)} sources of the suite"
     return pages.render(
         "catalogue.html",
         section="Catalogue",
         primary=primaries.get_current(session),
-        bundle=next(iter(bundles.list_bundles(session)), None),
+        bundle=bundles.get_info(session, newest) if newest else None,
         listed=[Listed(entry, worst_source(entry.evaluation, entry.generator, external=False)) for entry in listed],
         unlisted=[entry for entry in entries if entry.state != "listed"],
         overlap=overlap,
