@@ -28,8 +28,8 @@ EXIT_NO = 1
 EXIT_DISK_FULL = 5
 EXIT_INTERRUPTED = 130
 
-stdout = Console(highlight=False)
-stderr = Console(stderr=True, highlight=False)
+stdout = Console(highlight=False, emoji=False)
+stderr = Console(stderr=True, highlight=False, emoji=False)
 
 
 def run(app: typer.Typer) -> None:
