@@ -56,8 +56,8 @@ def measure_separation(
 
 
 def _to_bins(array: NDArray[np.generic], learn: NDArray[np.bool_], yes: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Cut numbers at the quantiles of both groups, so that the larger one does not choose the cuts alone."""
-    ranks = np.linspace(0, 1, BINS + 1)[1:-1]
+    """Cut numbers at the quantiles of both groups, ends included: the larger does not choose the cuts, a gap is found."""
+    ranks = np.linspace(0, 1, BINS + 1)
     cuts = np.concatenate([np.quantile(array[learn & side].astype(np.float64), ranks) for side in (yes, ~yes)])
     return np.searchsorted(np.unique(cuts), array.astype(np.float64), side="right")
 

@@ -1,0 +1,38 @@
+import json
+from pathlib import Path
+
+import pytest
+from manyheads_contributor.cli import app
+from PIL import Image
+from typer.testing import CliRunner
+
+from tests.support.pictures import draw_pictures
+
+
+def _write(root: Path, suffix: str) -> Path:
+    for seed, (source, kind) in enumerate((("real/photos", suffix), ("generated/a", "png"), ("generated/b", "png"))):
+        (root / source).mkdir(parents=True)
+        for i, pixels in enumerate(draw_pictures(40, size=32, seed=seed)):
+            Image.fromarray(pixels).save(root / source / f"{i}.{kind}")
+    return root
+
+
+def test_a_blatant_confounder_gives_exit_code_1_and_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    result = CliRunner().invoke(app, ["audit", str(_write(tmp_path, "jpg"))])
+    assert result.exit_code == 1
+    assert "verdict: blatant" in result.stdout
+    assert "save all images through one path" in result.stdout
+
+
+def test_json_is_complete_and_alone_on_stdout(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["audit", str(_write(tmp_path, "png")), "--json"])
+    report = json.loads(result.stdout)
+    assert result.exit_code == 0
+    assert report["level"] == "notable"  # forty images a source are few
+    assert {source["source"] for source in report["sources"]} == {"real/photos", "generated/a", "generated/b"}
+    assert {f["question"] for f in report["findings"] if f["check"] == "8x8 grid"} == {
+        "real or generated",
+        "a or the rest",
+        "b or the rest",
+    }
