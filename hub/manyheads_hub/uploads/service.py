@@ -6,7 +6,7 @@ One request at a time appends (flock). No database lock is held while bytes arri
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -93,7 +93,8 @@ def begin(hub: Hub, caller: Caller, digest: Digest, *, offset: int, length: int,
         if row.length != length:
             if offset:
                 raise UploadOffsetError(f"the upload was begun with {row.length} bytes, now it has {length}", offset=0)
-            _partial_path(hub, caller, digest).unlink(missing_ok=True)
+            with _locked(_partial_path(hub, caller, digest)) as stream:
+                stream.truncate(0)
             row.length = length
     # step 5
     held = get_progress(hub, caller, digest).offset
@@ -111,13 +112,8 @@ def open_partial(hub: Hub, caller: Caller, digest: Digest, *, offset: int) -> It
         UploadOffsetError: another request has appended since the check.
     """
     path = _partial_path(hub, caller, digest)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab", buffering=0) as stream:  # a killed hub keeps every byte it was given
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConflictError("another request is uploading this very object; wait for it and ask again") from error
-        if not path.exists() or (held := stream.tell()) != offset:
+    with _locked(path) as stream:
+        if not path.exists() or stream.tell() != offset:  # it was completed, or went on, since the check
             held = get_progress(hub, caller, digest).offset
             raise UploadOffsetError(f"expected to go on at byte {held}, got byte {offset}", offset=held)
         yield stream
@@ -144,12 +140,27 @@ def complete(hub: Hub, caller: Caller, digest: Digest) -> None:
 def forget_abandoned(hub: Hub) -> int:
     """Throw away uploads that nobody has finished for a week; return how many."""
     limit = clock.write_time(clock.read_time(clock.now()) - timedelta(days=ABANDONED_DAYS))
+    forgotten = 0
     with hub.database.write() as session:
-        rows = queries.begun_before(session, limit)
-        for row in rows:
-            _path(hub, row.contributor_id, row.digest).unlink(missing_ok=True)
-            session.delete(row)
-    return len(rows)
+        for row in queries.begun_before(session, limit):
+            path = _path(hub, row.contributor_id, row.digest)
+            with suppress(ConflictError), _locked(path):  # bytes are arriving after all
+                path.unlink()
+                session.delete(row)
+                forgotten += 1
+    return forgotten
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[BinaryIO]:
+    """Hold a partial file alone, open for appending."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab", buffering=0) as stream:  # a killed hub keeps every byte it was given
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ConflictError("another request is uploading this very object; wait for it and ask again") from error
+        yield stream
 
 
 def _partial_path(hub: Hub, caller: Caller, digest: Digest) -> Path:

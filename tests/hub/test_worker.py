@@ -1,0 +1,162 @@
+"""The worker: what becomes of a submission, whatever happens to the worker."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from manyheads_hub.catalogue import service as catalogue
+from manyheads_hub.evaluations import jobs
+from manyheads_hub.evaluations.worker import Worker
+from manyheads_hub.hub import Hub
+from manyheads_hub.tables import HeadRow, JobRow
+from manyheads_shared.artifact import read_primary
+from sqlalchemy import func, select, update
+
+from tests.support.live_hub import Owner, find, package, submit, work
+from tests.support.makers import make_generator, make_head_bytes
+from tests.support.world import draw_proofs, trained_primary
+
+ALPHA = make_generator("alpha")
+
+
+def accepted_heads(hub: Hub) -> int:
+    with hub.database.read() as session:
+        return session.scalars(select(func.count()).select_from(HeadRow)).one()
+
+
+def let_leases_run_out(hub: Hub) -> None:
+    with hub.database.write() as session:
+        session.execute(update(JobRow).where(JobRow.state == "leased").values(lease_until=0.0))
+        session.execute(update(JobRow).where(JobRow.state == "queued").values(run_after=0.0))
+
+
+def last_error(hub: Hub, submission: str) -> str | None:
+    with hub.database.read() as session:
+        return jobs.last_error(session, "evaluate", submission)
+
+
+def test_an_accepted_head_has_figures_a_statement_and_pictures(hub: Hub, ada: Owner) -> None:
+    submission = submit(hub, ada, package(ada, ALPHA))
+    work(hub)
+    info = find(hub, submission)
+    assert info.evaluation is not None
+    assert (info.state, info.evaluation.recall.hits) == ("accepted", 28)
+    with hub.database.read() as session:
+        entry = catalogue.get_entry(session, "alpha", "1")
+        pictures = catalogue.list_pictures(session, entry.head)
+    assert hub.blobs.exists(entry.hub_statement)
+    assert [hub.blobs.read(picture.digest)[1:4] for picture in pictures] == [b"PNG"] * 8
+
+
+def test_a_head_that_learnt_nothing_is_refused_with_reasons_and_not_catalogued(hub: Hub, ada: Owner) -> None:
+    head = make_head_bytes(read_primary(trained_primary()), ALPHA)
+    submission = submit(hub, ada, package(ada, ALPHA, head=head))
+    assert work(hub) == 1  # nothing follows from a refusal
+    info = find(hub, submission)
+    assert (info.state, accepted_heads(hub)) == ("refused", 0)
+    assert "recall-too-low" in {reason.code for reason in info.reasons}
+    assert info.evaluation is not None
+
+
+def test_a_refused_head_may_come_again_with_more_proofs(hub: Hub, ada: Owner) -> None:
+    few = submit(hub, ada, package(ada, ALPHA, proofs=draw_proofs("alpha", 30)))
+    work(hub)
+    assert [reason.code for reason in find(hub, few).reasons] == ["too-few-proofs"]
+    enough = submit(hub, ada, package(ada, ALPHA))
+    work(hub)
+    assert (find(hub, few).state, find(hub, enough).state) == ("refused", "accepted")
+
+
+def test_a_killed_workers_submission_is_evaluated_by_the_next(hub: Hub, ada: Owner) -> None:
+    submission = submit(hub, ada, package(ada, ALPHA))
+    with hub.database.write() as session:
+        assert jobs.claim(session) is not None  # and its worker is never heard of again
+    assert work(hub) == 0
+    let_leases_run_out(hub)
+    work(hub)
+    assert (find(hub, submission).state, accepted_heads(hub)) == ("accepted", 1)
+
+
+def test_a_worker_that_stood_still_writes_nothing_over_its_successor(hub: Hub, ada: Owner) -> None:
+    submission = submit(hub, ada, package(ada, ALPHA))
+    stalled, resume = threading.Event(), threading.Event()
+
+    def stand_still(images: int, total: int) -> None:
+        if images == total:
+            stalled.set()
+            resume.wait(120)
+
+    slow = threading.Thread(target=Worker(hub, on_batch=stand_still).run_once)
+    slow.start()
+    assert stalled.wait(120)
+    let_leases_run_out(hub)
+    work(hub)
+    before = find(hub, submission)
+    resume.set()
+    slow.join()
+    assert (before.state, find(hub, submission), accepted_heads(hub)) == ("accepted", before, 1)
+
+
+def test_a_long_evaluation_keeps_its_lease(hub: Hub, ada: Owner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "LEASE_SECONDS", 0.6)
+    submit(hub, ada, package(ada, ALPHA))
+    taken: list[jobs.Lease | None] = []
+
+    def look(images: int, total: int) -> None:
+        if not taken:
+            time.sleep(2)  # several leases long
+            with hub.database.write() as session:
+                taken.append(jobs.claim(session))
+
+    Worker(hub, on_batch=look).run_once()
+    assert (taken, accepted_heads(hub)) == ([None], 1)
+
+
+def test_a_worker_asked_to_stop_puts_its_job_back(hub: Hub, ada: Owner) -> None:
+    submission = submit(hub, ada, package(ada, ALPHA))
+    stop = threading.Event()
+    Worker(hub, stop=stop, on_batch=lambda *_: stop.set()).run_once()
+    assert (find(hub, submission).state, find(hub, submission).queue_position) == ("received", 1)
+    work(hub)
+    assert find(hub, submission).state == "accepted"
+
+
+def test_an_evaluation_that_fails_is_tried_again(hub: Hub, ada: Owner) -> None:
+    submission = submit(hub, ada, package(ada, ALPHA))
+    suite = hub.suite_folder()
+    with_other_suite(hub, suite / "nowhere")
+    assert work(hub) == 1
+    info = find(hub, submission)
+    assert (info.state, [reason.code for reason in info.reasons]) == ("received", ["dataset"])
+    with_other_suite(hub, suite)
+    let_leases_run_out(hub)
+    work(hub)
+    assert find(hub, submission).state == "accepted"
+
+
+def test_an_evaluation_that_always_fails_ends_and_only_the_maintainer_sees_the_hubs_folders(hub: Hub, ada: Owner) -> None:
+    submission = submit(hub, ada, package(ada, ALPHA))
+    with_other_suite(hub, Path("/nowhere"))
+    for _ in range(jobs.MAX_ATTEMPTS):
+        assert work(hub) == 1
+        let_leases_run_out(hub)
+    info = find(hub, submission)
+    assert (info.state, work(hub)) == ("failed", 0)
+    assert "/nowhere" not in info.model_dump_json()
+    assert "/nowhere" in (last_error(hub, submission) or "")
+
+
+def test_a_job_that_kills_its_workers_fails_its_submission(hub: Hub, ada: Owner) -> None:
+    submission = submit(hub, ada, package(ada, ALPHA))
+    for _ in range(jobs.MAX_ATTEMPTS):
+        with hub.database.write() as session:
+            jobs.claim(session)
+        let_leases_run_out(hub)
+    work(hub)
+    assert find(hub, submission).state == "failed"
+    assert "killed by this job" in (last_error(hub, submission) or "")
+
+
+def with_other_suite(hub: Hub, folder: Path) -> None:
+    hub.settings.with_suite(folder).write()
