@@ -1,11 +1,11 @@
 """The terminal's table: one line an image, and a summary in words."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from manyheads_shared.decision import Answer, State
-from manyheads_shared.evidence import EvidenceRecord, HeadMeasurement
+from manyheads_shared.evidence import EvidenceRecord, HeadMeasurement, Measurement
 from rich.console import Console
 from rich.text import Text
 
@@ -15,6 +15,7 @@ from manyheads_client.words import MEANINGS, printable, signed
 ANSWERS = {Answer.YES: "yes", Answer.NO: "no", Answer.UNDECIDED: "between"}
 _FAILED = "failed"
 _MIN_NAME = 16  # columns
+MAX_FAILURES = 5000  # kept with their reasons; all are in the record file
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,9 @@ class Line:
 
     name: str
     state: State | None  # None: it could not be examined
-    generators: str
+    claimed_by: str
     detector: str
-    best: str
+    nearest: str  # head; of a failure: the reason
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,16 @@ class Summary:
     """How often each outcome occurred."""
 
     states: Counter[State]
-    failures: tuple[tuple[str, str], ...]  # name, reason
+    failed: int
+    failures: tuple[Line, ...]  # the first of them
 
     @property
     def examined(self) -> int:
         """Images with a verdict."""
         return self.states.total()
+
+
+_HEADING = Line("image", None, "claimed by", "detector", "nearest head")
 
 
 def build_line(record: Record) -> Line:
@@ -49,9 +54,9 @@ def build_line(record: Record) -> Line:
     return Line(
         printable(record.item.name),
         record.state,
-        ", ".join(record.claimed_by) or "-",
-        _score(record.detector.logit, record.detector.answer),
-        f"{best.generator.title} {_score(best.measurement.logit, best.measurement.answer)}" if best else "-",
+        claimed_by=", ".join(record.claimed_by) or "-",
+        detector=_score(record.detector),
+        nearest=f"{best.generator.title} {_score(best.measurement)}" if best else "-",
     )
 
 
@@ -60,40 +65,61 @@ def best_head(heads: Sequence[HeadMeasurement]) -> HeadMeasurement | None:
     return max(heads, key=lambda head: head.measurement.logit - head.measurement.high, default=None)
 
 
-def summarise(records: Iterable[Record]) -> Summary:
+def summarise(lines: Iterable[Line]) -> Summary:
     """Count the outcomes."""
     states: Counter[State] = Counter()
-    failures: list[tuple[str, str]] = []
-    for record in records:
-        if isinstance(record, EvidenceRecord):
-            states[record.state] += 1
-        else:
-            failures.append((record.name, record.reason))
-    return Summary(states, tuple(failures))
+    failures: list[Line] = []
+    failed = 0
+    for line in lines:
+        if line.state:
+            states[line.state] += 1
+            continue
+        failed += 1
+        if len(failures) < MAX_FAILURES:
+            failures.append(line)
+    return Summary(states, failed, tuple(failures))
 
 
-def print_lines(console: Console, lines: Sequence[Line]) -> None:
-    """Print the table. On a terminal long names lose their beginning; in a pipe nothing is cut."""
-    heading = Line("image", None, "claimed by", "detector", "nearest head")
-    widths = {
-        "state": max(len(line.state or _FAILED) for line in lines) if lines else 0,
-        "generators": max(len(line.generators) for line in (heading, *lines)),
-        "detector": max(len(line.detector) for line in (heading, *lines)),
-        "best": max((len(line.best) for line in (heading, *lines) if line is heading or line.state), default=0),
-    }
-    longest = max(len(line.name) for line in (heading, *lines))
-    room = console.width - sum(widths.values()) - 2 * len(widths)
-    name_width = min(longest, max(room, _MIN_NAME)) if console.is_terminal else longest
-    for line in (heading, *lines):
-        state = "verdict" if line is heading else (line.state or _FAILED)
-        style = "bold" if line is heading else MEANINGS[line.state].style if line.state else "red"
-        text = Text(_fit(line.name, name_width) + "  ")
-        text.append(state.ljust(widths["state"]) + "  ", style)
-        if line.state or line is heading:
-            text.append(line.generators.ljust(widths["generators"]) + "  ")
-            text.append(line.detector.ljust(widths["detector"]) + "  ")
-        text.append(line.best)
-        console.print(text, soft_wrap=True, style="bold" if line is heading else "")
+def print_table(console: Console, read: Callable[[], Iterable[Record]]) -> Summary:
+    """Print one line an image and return the summary. The records are read twice: for the widths, then for the lines.
+
+    On a terminal long names lose their beginning; in a pipe nothing is cut.
+    """
+    widths = dict.fromkeys(("name", "state", "claimed_by", "detector", "nearest"), 0)
+
+    def measured() -> Iterator[Line]:
+        for line in map(build_line, read()):
+            _widen(widths, line)
+            yield line
+
+    _widen(widths, _HEADING)
+    summary = summarise(measured())
+    if console.is_terminal:
+        others = sum(widths.values()) - widths["name"] + 2 * (len(widths) - 1)
+        widths["name"] = min(widths["name"], max(console.width - others, _MIN_NAME))
+    _print_line(console, _HEADING, widths, "verdict", "bold")
+    for line in map(build_line, read()):
+        state, style = (line.state.value, MEANINGS[line.state].style) if line.state else (_FAILED, "red")
+        _print_line(console, line, widths, state, style)
+    return summary
+
+
+def _widen(widths: dict[str, int], line: Line) -> None:
+    columns = ("name", "claimed_by", "detector", "nearest") if line.state or line is _HEADING else ("name",)
+    for column in columns:
+        widths[column] = max(widths[column], len(getattr(line, column)))
+    widths["state"] = max(widths["state"], len(line.state or _FAILED))
+
+
+def _print_line(console: Console, line: Line, widths: Mapping[str, int], state: str, style: str) -> None:
+    whole = style if line is _HEADING else ""
+    text = Text(_fit(line.name, widths["name"]) + "  ", whole)
+    text.append(state.ljust(widths["state"]) + "  ", style)
+    if line.state or line is _HEADING:
+        text.append(line.claimed_by.ljust(widths["claimed_by"]) + "  ")
+        text.append(line.detector.ljust(widths["detector"]) + "  ")
+    text.append(line.nearest)
+    console.print(text, soft_wrap=True)
 
 
 def print_columns(console: Console, rows: Sequence[Sequence[str]]) -> None:
@@ -112,14 +138,13 @@ def print_summary(console: Console, summary: Summary) -> None:
         text.append(state.value, meaning.style)
         text.append(f": {meaning.label}. {meaning.means}")
         console.print(text, soft_wrap=True)
-    if summary.failures:
-        console.print(
-            Text(f"{len(summary.failures):6d}  {_FAILED}: could not be examined; the reasons are listed", "red"), soft_wrap=True
-        )
+    if summary.failed:
+        text = Text(f"{summary.failed:6d}  {_FAILED}: could not be examined; the reasons are listed", "red")
+        console.print(text, soft_wrap=True)
 
 
-def _score(logit: float, answer: Answer) -> str:
-    return f"{signed(logit)} {ANSWERS[answer]}"
+def _score(measurement: Measurement) -> str:
+    return f"{signed(measurement.logit)} {ANSWERS[measurement.answer]}"
 
 
 def _fit(name: str, width: int) -> str:

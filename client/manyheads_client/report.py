@@ -4,7 +4,7 @@ It needs no script, no network and no font; names from files are data and are es
 rest as table rows, so that a scan of any size makes a page that opens.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -13,7 +13,6 @@ from manyheads_shared.bundle import LeftOut, VerifiedHead
 from manyheads_shared.calibration import Band
 from manyheads_shared.clock import now
 from manyheads_shared.decision import State
-from manyheads_shared.digest import short
 from manyheads_shared.evidence import EvidenceRecord, Instrument, Measurement
 
 from manyheads_client.bundle import Bundle
@@ -27,8 +26,6 @@ MAX_ROWS = 5000  # further records are in the record file
 MAX_SCORES = 24  # bars on one card; the other heads go into a table below it
 _PADDING = 0.06  # of the axis, on both sides
 _LEFT, _RIGHT = "\N{BLACK LEFT-POINTING SMALL TRIANGLE}", "\N{BLACK RIGHT-POINTING SMALL TRIANGLE}"
-
-Records = Callable[[], Iterable[Record]]
 
 
 @dataclass(frozen=True)
@@ -88,28 +85,41 @@ def select_cards(records: Iterable[Record]) -> list[EvidenceRecord]:
     return list(islice((record for record in records if isinstance(record, EvidenceRecord)), FULL_CARDS))
 
 
-def build_report(records: Records, bundle: Bundle, pictures: Pictures) -> str:
+def build_report(records: Iterable[Record], bundle: Bundle, pictures: Pictures) -> str:
     """Render a report.
 
     Args:
-        records: called several times; returns the records of one scan, all made with `bundle`.
-        pictures: of `select_cards(records())`.
+        records: of one scan, all made with `bundle`; read once.
+        pictures: of `select_cards(records)`.
     """
-    summary = summarise(records())
-    shown = select_cards(records())
+    shown: list[EvidenceRecord] = []
+    rows: list[Line] = []
+    instruments: dict[Instrument, None] = {}  # a scan taken up on another machine has two
+
+    def sorted_out() -> Iterator[Line]:
+        for record in records:
+            line = build_line(record)
+            if isinstance(record, EvidenceRecord):
+                instruments[record.instrument] = None
+                if len(shown) < FULL_CARDS:
+                    shown.append(record)
+                elif len(rows) < MAX_ROWS:
+                    rows.append(line)
+            yield line
+
+    summary = summarise(sorted_out())
     axis = _axis(shown, bundle)
     manifest, calibration = bundle.verified.manifest, bundle.verified.calibration
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("manyheads_client"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"short": short, "printable": printable, "logit": _logit, "percent": _percent}
+    environment.filters |= {"logit": _logit, "percent": _percent, "printable": printable}
     return environment.get_template("report.html").render(
         created=now(),
         manifest=manifest,
-        bundle_digest=bundle.verified.digest,
         primary=bundle.verified.primary,
         calibration=calibration,
-        instruments=_instruments(records()),
+        instruments=list(instruments),
         summary=summary,
         states=_states(summary),
         meanings=MEANINGS,
@@ -118,9 +128,8 @@ def build_report(records: Records, bundle: Bundle, pictures: Pictures) -> str:
         covered=[_covered(head, band) for head, band in zip(bundle.verified.heads, bundle.head_bands, strict=True)],
         left_out=_left_out(manifest.left_out),
         cards=[_card(record, pictures, axis) for record in shown],
-        rows=list(islice(_lines_after(records(), len(shown)), MAX_ROWS)),
+        rows=rows,
         row_count=summary.examined - len(shown),
-        max_rows=MAX_ROWS,
         scale=pictures.scale,
         axis=axis,
         rule=decision_rule(calibration),
@@ -174,16 +183,6 @@ def _states(summary: Summary) -> list[tuple[State, int]]:
 
 def _left_out(entries: Sequence[LeftOut]) -> list[LeftOut]:
     return sorted(entries, key=lambda entry: entry.generator.title)
-
-
-def _instruments(records: Iterable[Record]) -> list[Instrument]:
-    """Every distinct instrument among the records: a scan taken up on another machine has two."""
-    return list(dict.fromkeys(record.instrument for record in records if isinstance(record, EvidenceRecord)))
-
-
-def _lines_after(records: Iterable[Record], count: int) -> Iterator[Line]:
-    evidence = (record for record in records if isinstance(record, EvidenceRecord))
-    return (build_line(record) for record in islice(evidence, count, None))
 
 
 def _logit(value: float) -> str:

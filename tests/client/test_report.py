@@ -24,7 +24,7 @@ def pictures(bundle: Bundle, records: list[Record]) -> Pictures:
 
 
 def build(records: list[Record], bundle: Bundle, pictures: Pictures = NO_PICTURES) -> str:
-    return build_report(lambda: records, bundle, pictures)
+    return build_report(records, bundle, pictures)
 
 
 def test_every_state_is_counted_and_explained(records: list[Record], bundle: Bundle, pictures: Pictures) -> None:

@@ -7,7 +7,9 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 
 _CONTEXT = get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["manyheads_client.cli", "manyheads_client.fetch", "manyheads_client.update"])
+_CONTEXT.set_forkserver_preload(
+    ["manyheads_client.cli", "manyheads_client.fetch", "manyheads_client.update", "manyheads_shared.scoring"]
+)
 
 
 def start_client(*arguments: str) -> BaseProcess:

@@ -17,6 +17,7 @@ from manyheads_client.commands.options import JsonOption, StoreOption
 if TYPE_CHECKING:
     from manyheads_client.bundle import Bundle
     from manyheads_client.inputs import Inputs
+    from manyheads_client.listing import Summary
     from manyheads_client.records import Record, RecordFile
 
 WRITE_IMAGES = 64  # records synced at once …
@@ -49,7 +50,7 @@ def attribute(
     """
     from manyheads_client.bundle import Bundle
     from manyheads_client.inputs import collect_inputs
-    from manyheads_client.listing import summarise
+    from manyheads_client.listing import build_line, summarise
     from manyheads_client.records import RecordFile, read_records
 
     inputs = collect_inputs(paths)
@@ -67,29 +68,30 @@ def attribute(
             _write_report(report, path, bundle, device, precision)
         if json:
             print_json([record.model_dump(mode="json") for record in read_records(path)])
+            summary = summarise(map(build_line, read_records(path)))
         else:
-            _print_result(path, bundle)
+            summary = _print_result(path, bundle)
             for line in (speed + before, *(f"Written: {written}" for written in (jsonl, report) if written)):
                 stdout.print(line, markup=False, soft_wrap=True)
-        summary = summarise(read_records(path))
     if inputs.passed_over:
         stderr.print(_passed_over(inputs), markup=False, soft_wrap=True)
     if not summary.examined:
-        raise DatasetError(f"not one of {len(summary.failures)} files could be examined; the reasons are listed above")
+        raise DatasetError(f"not one of {summary.failed} files could be examined; the reasons are listed above")
 
 
-def _print_result(path: Path, bundle: "Bundle") -> None:
-    from manyheads_client.listing import build_line, print_lines, print_summary, summarise
+def _print_result(path: Path, bundle: "Bundle") -> "Summary":
+    from manyheads_client.listing import print_summary, print_table
     from manyheads_client.records import read_records
 
-    print_lines(stdout, [build_line(record) for record in read_records(path)])
+    summary = print_table(stdout, lambda: read_records(path))
     stdout.print()
-    print_summary(stdout, summarise(read_records(path)))
+    print_summary(stdout, summary)
     manifest = bundle.verified.manifest
     covered = ", ".join(bundle.generators) or "no generator"
     stdout.print(f"Bundle {manifest.sequence} of hub {manifest.hub} covers: {covered}.", markup=False, soft_wrap=True)
     if left_out := [entry.generator.title for entry in manifest.left_out]:
         stdout.print(f"Left out of it: {', '.join(left_out)} (see `manyheads show`).", markup=False, soft_wrap=True)
+    return summary
 
 
 def _examine(images: Sequence[Path], file: "RecordFile", bundle: "Bundle", device: str, precision: str) -> str:
@@ -130,7 +132,7 @@ def _write_report(path: Path, records: Path, bundle: "Bundle", device: str, prec
     with progress() as display:
         task = display.add_task("drawing", total=len(cards))
         pictures = draw_pictures(cards, bundle, device=device, precision=precision, on_image=lambda: display.advance(task))
-    write_atomic(path, build_report(lambda: read_records(records), bundle, pictures).encode())
+    write_atomic(path, build_report(read_records(records), bundle, pictures).encode())
 
 
 def _passed_over(inputs: "Inputs") -> str:

@@ -45,20 +45,20 @@ def show(
 
 
 def _show_records(path: Path, *, json: bool) -> None:
-    from manyheads_client.listing import build_line, print_lines, print_summary, summarise
+    from manyheads_client.listing import print_summary, print_table
     from manyheads_client.records import read_records
 
     if json:
         print_json([record.model_dump(mode="json") for record in read_records(path)])
         return
-    print_lines(stdout, [build_line(record) for record in read_records(path)])
+    summary = print_table(stdout, lambda: read_records(path))
     stdout.print()
-    print_summary(stdout, summarise(read_records(path)))
+    print_summary(stdout, summary)
 
 
 def _print_bundle(store: "Store", held: "HeldBundle", bundle: "Bundle") -> None:
     from manyheads_client.listing import print_columns
-    from manyheads_client.words import decision_rule, signed
+    from manyheads_client.words import decision_rule, printable, signed
 
     manifest, detector = bundle.verified.manifest, bundle.detector_band
     say = stdout.print
@@ -92,7 +92,7 @@ def _print_bundle(store: "Store", held: "HeldBundle", bundle: "Bundle") -> None:
     print_columns(stdout, rows)
     say()
     for entry in manifest.left_out:
-        say(f"left out: {entry.generator.title}, {entry.state}: {entry.reason}", markup=False, soft_wrap=True)
+        say(f"left out: {entry.generator.title}, {entry.state}: {printable(entry.reason)}", markup=False, soft_wrap=True)
     for sentence in decision_rule(bundle.verified.calibration):
         say(sentence, markup=False, soft_wrap=True)
 

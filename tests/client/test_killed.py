@@ -1,4 +1,4 @@
-"""The real command, killed with SIGKILL at random moments of a pull over HTTP: nothing is lost, nothing is fetched twice."""
+"""The real commands, killed with SIGKILL at random moments: nothing is lost, nothing is done twice."""
 
 import random
 import time
@@ -9,6 +9,8 @@ from pathlib import Path
 
 from manyheads_client import Bundle
 from manyheads_client.errors import NoBundleError
+from manyheads_client.records import read_records
+from manyheads_shared.evidence import EvidenceRecord
 
 from tests.support.hub_simulator import HubSimulator
 from tests.support.processes import start_client
@@ -83,3 +85,22 @@ def test_whole_objects_survive_a_kill_and_are_not_fetched_again(tmp_path: Path) 
         finish_pull(store, address, "--root", str(tmp_path / "root.json"))
     again = Counter(hub.targets_requested()) - fetched
     assert again == {slow: 1}
+
+
+def test_a_scan_killed_anywhere_has_every_record_once(lab: Path, tmp_path: Path) -> None:
+    jsonl, folder = tmp_path / "scan.jsonl", tmp_path / "images"
+    folder.mkdir()
+    originals = sorted((lab / "images").iterdir())
+    for i in range(160):
+        (folder / f"{i:03d}.png").write_bytes(originals[i % 40].read_bytes())
+    scan = ("attribute", str(folder), "--store", str(lab / "store"), "--jsonl", str(jsonl), "--device", "cpu")
+    process = start_client(*scan)
+    while process.is_alive() and (not jsonl.exists() or not jsonl.stat().st_size):
+        time.sleep(0.002)  # the first of three batches
+    kill(process)
+    assert 0 < len(list(read_records(jsonl))) < 160
+    process = start_client(*scan)
+    process.join()
+    assert process.exitcode == 0
+    names = [record.item.name for record in read_records(jsonl) if isinstance(record, EvidenceRecord)]
+    assert names == [str(path) for path in sorted(folder.iterdir())]
