@@ -1,0 +1,109 @@
+"""Every released format is read for ever: files written once, digests and values that never change."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from manyheads_shared.artifact import read_head, read_primary, write_head, write_primary
+from manyheads_shared.bundle import BundleManifest, VerifiedBundle, verify_bundle
+from manyheads_shared.calibration import Calibration
+from manyheads_shared.compute import choose_compute
+from manyheads_shared.decision import Answer, State, decide
+from manyheads_shared.digest import Digest, digest_bytes, hex_of
+from manyheads_shared.document import Document
+from manyheads_shared.evidence import EvidenceRecord, FailureRecord
+from manyheads_shared.image import decode_image
+from manyheads_shared.scoring import Scorer
+
+V1 = Path(__file__).parent / "v1"
+SHA256 = {
+    "bundle.json": "bbae5e0616e2b3ad195827878597e9f94b3169049fe9956d438b7c60e569b843",
+    "calibration.json": "2b1c9ac42ab96521e9cf95ab84520995ef4051a923f91bdd003e3f8cef2f00e2",
+    "evidence.json": "30936f202491ee8dc58327477c488ec68d7e2eaf2bfc859b3425b211ae3de95a",
+    "failure.json": "9242adadd7dd459a1cc6c6df8d42413c30c80ff14979516e6c4d3bf09389eedc",
+    "head.safetensors": "9ea740e3b03c170ea29cf698ff95141f92284e2a22cbf4928cb0b6e0863248f0",
+    "hub.statement.json": "427a5ce4e3ddc4c2c902ec541cdf36258ba4092b8b4d672a5696048ac24dbae5",
+    "owner.statement.json": "3de23766c87a370bfdf7446453cd329e9ef986aa59c56e966fe3935705586737",
+    "picture.png": "3fb1bfb1af0b675045cb6442db59e4eac688efdec99ce0864abb2e12a9610b70",
+    "primary-dct.safetensors": "5531b9de492f4148fe76d50d59ed48bfd9d0d30919d62ec4965d4f80ad8bb863",
+    "primary.safetensors": "45af06d78368884dd25bc3893375ea6bde67c8f27a3eb2cda8ca626e24485ee5",
+}
+DOCUMENTS: dict[str, type[Document]] = {
+    "bundle.json": BundleManifest,
+    "calibration.json": Calibration,
+    "evidence.json": EvidenceRecord,
+    "failure.json": FailureRecord,
+}
+
+
+def _bundle() -> VerifiedBundle:
+    objects = {digest_bytes(path.read_bytes()): path.read_bytes() for path in V1.iterdir()}
+    return verify_bundle((V1 / "bundle.json").read_bytes(), objects.__getitem__)
+
+
+def test_the_golden_files_are_those_that_were_written() -> None:
+    assert {path.name: hex_of(digest_bytes(path.read_bytes())) for path in V1.iterdir()} == SHA256
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_is_read_and_written_to_the_byte(name: str) -> None:
+    data = (V1 / name).read_bytes()
+
+    assert DOCUMENTS[name].from_bytes(data).to_bytes() == data
+
+
+@pytest.mark.parametrize("name", ["primary.safetensors", "primary-dct.safetensors"])
+def test_a_primary_is_read_and_written_to_the_byte(name: str) -> None:
+    data = (V1 / name).read_bytes()
+    primary = read_primary(data)
+
+    assert write_primary(primary.manifest, primary.tensors) == data
+    assert primary.manifest.name == "tiny"
+
+
+def test_a_head_is_read_and_written_to_the_byte() -> None:
+    primary = read_primary((V1 / "primary.safetensors").read_bytes())
+    data = (V1 / "head.safetensors").read_bytes()
+    head = read_head(data, primary)
+
+    assert write_head(head.manifest, head.tensors, primary) == data
+    assert head.manifest.generator.title == "golden@1"
+
+
+def test_a_bundle_and_its_statements_are_verified() -> None:
+    bundle = _bundle()
+    (head,) = bundle.heads
+
+    assert (bundle.manifest.hub, bundle.manifest.sequence) == ("golden-hub", 7)
+    assert head.owner.predicate.created == "2026-01-02T03:04:05Z"
+    assert (head.hub.predicate.recall.hits, head.hub.predicate.recall.total) == (39, 40)
+    assert head.hub.predicate.false_positives[0].source == "photos"
+    assert bundle.manifest.left_out[0].state == "yanked"
+    assert bundle.calibration.heads[head.artifact.digest].negatives == 150
+
+
+@pytest.mark.parametrize("name", ["primary.safetensors", "primary-dct.safetensors"])
+def test_the_feature_contract_holds_on_this_machine(name: str) -> None:
+    Scorer(read_primary((V1 / name).read_bytes()), [], choose_compute("cpu", "float32"))
+
+
+def test_a_picture_scores_what_its_evidence_says() -> None:
+    bundle = _bundle()
+    evidence = EvidenceRecord.from_bytes((V1 / "evidence.json").read_bytes())
+    picture = decode_image((V1 / "picture.png").read_bytes())
+    scorer = Scorer(bundle.primary, [head.artifact for head in bundle.heads], choose_compute("cpu", "float32"))
+    logits = scorer.score([picture.pixels])[0]
+    bands = [bundle.calibration.heads[Digest(head.entry.head)] for head in bundle.heads]
+    verdict = decide(logits, bundle.calibration.detector, bands, ["golden@1"])
+
+    np.testing.assert_allclose(logits, [evidence.detector.logit, evidence.heads[0].measurement.logit], rtol=1e-4)
+    assert verdict.state is evidence.state is State.REAL
+    assert (evidence.detector.answer, evidence.heads[0].measurement.answer) == (Answer.NO, Answer.NO)
+    assert (evidence.item.width, evidence.item.height) == (40, 36)
+    assert evidence.instrument.bundle == bundle.digest
+
+
+def test_a_failure_says_what_failed() -> None:
+    failure = FailureRecord.from_bytes((V1 / "failure.json").read_bytes())
+
+    assert (failure.name, failure.error) == ("animation.png", "ImageError")

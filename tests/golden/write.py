@@ -1,0 +1,182 @@
+"""Write the golden files of a format version, once: `python -m tests.golden.write v2`. It never overwrites.
+
+The tests beside read the files for ever; they never write them. A new major version of a format gets a folder of its own.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from manyheads_shared.artifact import PrimaryArtifact, Tensors, read_head, read_primary, write_head, write_primary
+from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut
+from manyheads_shared.calibration import build_calibration
+from manyheads_shared.compute import choose_compute
+from manyheads_shared.decision import answer, decide
+from manyheads_shared.digest import digest_bytes
+from manyheads_shared.evidence import EvidenceRecord, FailureRecord, HeadMeasurement, Instrument, ItemExamined, Measurement
+from manyheads_shared.image import decode_image
+from manyheads_shared.keys import public_pem
+from manyheads_shared.manifest import Generator
+from manyheads_shared.networks import load_primary
+from manyheads_shared.preprocess import Preprocessor
+from manyheads_shared.scoring import Scorer, measure_probe
+from manyheads_shared.statements import (
+    Bound,
+    HubPredicate,
+    OwnerPredicate,
+    SourceResult,
+    sign_hub_statement,
+    sign_owner_statement,
+)
+from numpy.typing import NDArray
+from PIL import Image
+from securesystemslib.signer import CryptoSigner
+
+from tests.support.makers import NO_DIGEST, TIME, make_generator, make_head, make_images, make_primary
+
+FOLDER = Path(__file__).parent
+
+
+def _signer(byte: int) -> CryptoSigner:
+    """A key that anyone can make again: it protects nothing."""
+    return CryptoSigner(Ed25519PrivateKey.from_private_bytes(bytes([byte]) * 32))
+
+
+def _awake(tensors: Tensors) -> dict[str, NDArray[np.float32]]:
+    """Weights of a size that features survive, as after training (He et al. 2015)."""
+    return {
+        name: tensor * np.float32(np.sqrt(2 / tensor[0].size) / 0.02) if tensor.ndim in (2, 4) and "weight" in name else tensor
+        for name, tensor in tensors.items()
+    }
+
+
+def _primary_bytes(architecture: str, size: int) -> bytes:
+    asleep = make_primary(architecture, seed=2022, size=size)
+    awake = read_primary(write_primary(asleep.manifest, _awake(asleep.tensors)))
+    probe = measure_probe(load_primary(awake), Preprocessor.of(awake), choose_compute("cpu", "float32"))
+    return write_primary(awake.manifest.model_copy(update={"probe": probe}), awake.tensors)
+
+
+def _head_bytes(primary: PrimaryArtifact, generator: Generator) -> bytes:
+    asleep = make_head(primary, generator)
+    return write_head(asleep.manifest, _awake(asleep.tensors), primary)
+
+
+def write(folder: Path) -> None:
+    """Write every format once, the parts of one small bundle.
+
+    Raises:
+        FileExistsError: the folder is there; golden files are never written again.
+    """
+    folder.mkdir(parents=True)
+    owner, hub, generator = _signer(1), _signer(2), make_generator("golden", "1", "ada")
+    (folder / "primary-dct.safetensors").write_bytes(_primary_bytes("khoo2022-dct", 16))
+    primary_bytes = _primary_bytes("khoo2022-pixel", 32)
+    primary = read_primary(primary_bytes)
+    head_bytes = _head_bytes(primary, generator)
+    head = read_head(head_bytes, primary)
+    share = Bound(share=0.975, lower=0.8680, upper=0.9987, hits=39, total=40)
+    owner_statement = sign_owner_statement(
+        head.digest, OwnerPredicate(generator=generator, primary=primary.digest, created=TIME), owner
+    )
+    hub_statement = sign_hub_statement(
+        head.digest,
+        HubPredicate(
+            generator=generator,
+            primary=primary.digest,
+            suite=digest_bytes(b"suite"),
+            scores=digest_bytes(b"scores"),
+            policy=digest_bytes(b"policy"),
+            threshold=0.125,
+            recall=share,
+            false_positives=(SourceResult(kind="real", source="photos", external=False, yes=share),),
+            auroc=0.9875,
+            contradiction=None,
+            created=TIME,
+        ),
+        hub,
+    )
+    sides = np.linspace(-2, 0.25, 150, dtype=np.float32), np.linspace(0, 2, 60, dtype=np.float32)
+    calibration = build_calibration(
+        primary=primary.digest, suite=digest_bytes(b"suite"), detector=sides, heads={head.digest: sides}
+    )
+    bundle = BundleManifest.new(
+        hub="golden-hub",
+        sequence=7,
+        created=TIME,
+        primary=primary.digest,
+        calibration=calibration.digest,
+        heads=(
+            BundleHead(
+                generator=generator,
+                head=head.digest,
+                owner_key=owner.public_key.keyid,
+                owner_statement=digest_bytes(owner_statement),
+                hub_statement=digest_bytes(hub_statement),
+            ),
+        ),
+        left_out=(LeftOut(generator=make_generator("old"), head=NO_DIGEST, state="yanked", reason="it claimed photographs"),),
+        owner_keys={owner.public_key.keyid: public_pem(owner.public_key)},
+        hub_key=public_pem(hub.public_key),
+    )
+    Image.fromarray(make_images(1, size=40)[0][:36]).save(folder / "picture.png")
+    picture = (folder / "picture.png").read_bytes()
+    decoded = decode_image(picture)
+    logits = Scorer(primary, [head], choose_compute("cpu", "float32")).score([decoded.pixels])[0]
+    bands = [calibration.detector, calibration.heads[head.digest]]
+    verdict = decide(logits, bands[0], bands[1:], [generator.title])
+    detector, claim = (
+        Measurement(logit=float(logit), low=band.low, high=band.high, answer=answer(float(logit), band))
+        for logit, band in zip(logits, bands, strict=True)
+    )
+    evidence = EvidenceRecord.new(
+        item=ItemExamined(
+            name="picture.png",
+            digest=digest_bytes(picture),
+            size_bytes=len(picture),
+            file_format=decoded.file_format,
+            width=decoded.pixels.shape[1],
+            height=decoded.pixels.shape[0],
+            mode=decoded.mode,
+            resampled=True,
+            notes=decoded.notes,
+        ),
+        instrument=Instrument(
+            hub="golden-hub",
+            bundle=bundle.digest,
+            bundle_sequence=7,
+            primary=primary.digest,
+            calibration=calibration.digest,
+            metadata_expires=TIME,
+            software="manyheads golden",
+            decoder="Pillow",
+            device="CPU",
+            precision="float32",
+            warnings=("the threshold of golden@1 rests on 150 images",),
+        ),
+        detector=detector,
+        heads=(HeadMeasurement(generator=generator, head=head.digest, measurement=claim),),
+        state=verdict.state,
+        claimed_by=tuple(generator.title for _ in verdict.claimed_by),
+        explanation=verdict.explanation,
+        created=TIME,
+    )
+    failure = FailureRecord.new(
+        name="animation.png", error="ImageError", reason="expected one picture, got an animation", created=TIME
+    )
+    for name, data in {
+        "primary.safetensors": primary_bytes,
+        "head.safetensors": head_bytes,
+        "owner.statement.json": owner_statement,
+        "hub.statement.json": hub_statement,
+        "calibration.json": calibration.to_bytes(),
+        "bundle.json": bundle.to_bytes(),
+        "evidence.json": evidence.to_bytes(),
+        "failure.json": failure.to_bytes(),
+    }.items():
+        (folder / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    write(FOLDER / sys.argv[1])
