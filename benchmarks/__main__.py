@@ -1,0 +1,32 @@
+"""`python -m benchmarks [NAME]…`: run the benchmarks that need no data beside the project; `--list` names them all.
+
+The real-data run is apart: `python -m benchmarks.loop`.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+
+from benchmarks import throughput
+
+BENCHMARKS: dict[str, tuple[Callable[[], None], str]] = {
+    "throughput": (throughput.main, "images a second, by number of heads"),
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run what is named, or all."""
+    if "--list" in arguments:
+        for name, (_, what) in BENCHMARKS.items():
+            print(f"{name:12} {what}")
+        return 0
+    unknown = [name for name in arguments if name not in BENCHMARKS]
+    if unknown:
+        print(f"expected {', '.join(BENCHMARKS)}, got {', '.join(unknown)}", file=sys.stderr)
+        return 2
+    for name in arguments or BENCHMARKS:
+        BENCHMARKS[name][0]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,8 +1,8 @@
 """Small up-convolutional generators, fitted on the spot: each is the decoder of an autoencoder of its own.
 
 The encoder is fixed and linear (the principal components of 8x8 patches), the decoder is trained; they differ in how they
-enlarge, which is what leaves a generator's trace. An image is made from a latent between two training crops, with noise.
-Blurry, not beautiful, and really fitted: colours and layout are those of the crops.
+enlarge, which is what leaves a generator's trace. Within an image the latents pass from one training crop to another, with
+noise: it is a copy of neither. Blurry, not beautiful, and really fitted: colours and layout are those of the crops.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ WIDTHS = (48, 32, 24)  # channels at 1/8, 1/4 and 1/2 of the size
 _BATCH = 16  # crops a step
 _LEARNING_RATE = 3e-3  # Adam; falls linearly to a twentieth
 _TEXTURE_WEIGHT = 0.5  # against the L1 distance: without it the crops' texture is averaged away
-_NEIGHBOUR_ANGLE = 0.3  # radians: how far towards a second crop a latent is turned, at most
+_STEEPNESS = 5.0  # of the passage from one crop to another within an image: about a third of its width
 _LATENT_NOISE = 0.1  # standard deviation; latents have 1
 
 
@@ -135,9 +135,18 @@ def _texture(images: Tensor) -> Tensor:
 @torch.inference_mode()
 def _sample(decoder: Decoder, latents: Tensor, count: int) -> Pixels:
     first, second = latents[torch.randint(len(latents), (count,))], latents[torch.randint(len(latents), (count,))]
-    angle = torch.rand(count, 1, 1, 1) * _NEIGHBOUR_ANGLE
+    angle = _transitions(count, latents.shape[-1]) * (torch.pi / 2)
     mixed = first * angle.cos() + second * angle.sin()  # keeps the variance, and so contrast and colour
     mixed += _LATENT_NOISE * torch.randn(mixed.shape)
     made = torch.cat([decoder(batch) for batch in torch.split(mixed, 64)])
     pixels = ((made + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
     return np.ascontiguousarray(pixels.numpy())
+
+
+def _transitions(count: int, side: int) -> Tensor:
+    """From 0 on one side of an image to 1 on the other: (count, 1, side, side), each in a direction of its own."""
+    direction = torch.rand(count, 1, 1) * 2 * torch.pi
+    places = torch.linspace(-1, 1, side)
+    along = direction.cos() * places[:, None] + direction.sin() * places
+    offset = torch.rand(count, 1, 1) - 0.5
+    return torch.sigmoid(_STEEPNESS * (along - offset)).unsqueeze(1)

@@ -94,7 +94,7 @@ def choose_training(partition: Partition, recipe: str, overrides: Sequence[str],
     """
     chosen = list(overrides)
     if group_pattern and not any(text.startswith("group_pattern=") for text in chosen):
-        chosen.append(f"group_pattern={json.dumps(group_pattern)}")  # TOML takes a JSON string
+        chosen.append(f"group_pattern={group_pattern}")
     if not any(text.startswith("image_size=") for text in chosen):
         chosen.append(f"image_size={_image_size(partition.public)}")
     return Training(recipe, tuple(chosen))
@@ -166,7 +166,7 @@ def _contribute(places: Places, generator: str, url: str, training: Training, st
     who = ("--version", "1", "--owner", owner, "--level", "instance", "--key", "key.pem")
     run("package", KIT, "package", "run", *primary, *who, "--out", "head.safetensors", makes="head.safetensors.statement.json")
     access = ("--hub", url, "--token-file", "token")
-    submit = (KIT, "submit", "head.safetensors", *access, "--proofs", "proofs", "--json")
+    submit = (KIT, "submit", "head.safetensors", "--run", "run", "--proofs", "proofs", *access, "--json")
     run("submit", *submit, makes="submitted.json", keep=True)
     submission = json.loads((cwd / "submitted.json").read_bytes())["id"]
     wait = (KIT, "status", submission, *access, "--wait", "--json")

@@ -77,7 +77,7 @@ def _read_head(places: Places, generator: str) -> HeadResult:
         hub_claims={_label(row.model_dump()): _share(row.yes.model_dump()) for row in evaluation.false_positives}
         if evaluation
         else {},
-        audit=_read(places.audit(generator))["verdict"],
+        audit=_read(places.audit(generator))["level"],
     )
 
 
