@@ -16,6 +16,7 @@ from securesystemslib.signer import CryptoSigner
 
 from manyheads_contributor.artifacts import build_head_artifact, build_primary_artifact
 from manyheads_contributor.run import RunFolder
+from manyheads_contributor.submission import statement_path
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,6 @@ class Packaged:
     digest: Digest
     size_bytes: int
     statement: Path | None  # of a head
-
-
-def statement_path(artifact: Path) -> Path:
-    """Where the owner's statement on a head stands: beside it, `.statement.json` appended."""
-    return artifact.with_name(artifact.name + ".statement.json")
 
 
 def package_primary(folder: RunFolder, out: Path, *, name: str, version: str) -> Packaged:

@@ -18,7 +18,6 @@ from manyheads_shared.manifest import HeadManifest
 from manyheads_shared.statements import MAX_STATEMENT_BYTES
 
 from manyheads_contributor.audit.container import read_container
-from manyheads_contributor.package import statement_path
 from manyheads_contributor.run import RunFolder
 
 
@@ -37,6 +36,11 @@ class Offer:
     def request(self) -> SubmissionRequest:
         """The offer as the hub reads it."""
         return SubmissionRequest(head=self.head, owner_statement=self.statement, proofs=list(self.proofs))
+
+
+def statement_path(head: Path) -> Path:
+    """Where the owner's statement on a head stands: beside it, `.statement.json` appended."""
+    return head.with_name(head.name + ".statement.json")
 
 
 def check_offer(head: Path, proofs: Path, *, run: Path | None = None, on_image: Callable[[], None] | None = None) -> Offer:

@@ -1,7 +1,8 @@
 from pathlib import Path
 
 import pytest
-from manyheads_contributor.package import package_head, package_primary, statement_path
+from manyheads_contributor.package import package_head, package_primary
+from manyheads_contributor.submission import statement_path
 from manyheads_contributor.run import RunError, RunFolder
 from manyheads_shared.artifact import PrimaryArtifact, read_head, read_primary
 from manyheads_shared.compute import choose_compute
