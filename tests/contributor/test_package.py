@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 from manyheads_contributor.package import package_head, package_primary
-from manyheads_contributor.submission import statement_path
 from manyheads_contributor.run import RunError, RunFolder
+from manyheads_contributor.submission import statement_path
 from manyheads_shared.artifact import PrimaryArtifact, read_head, read_primary
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.dataset import Dataset
