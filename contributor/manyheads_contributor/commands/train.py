@@ -6,8 +6,6 @@ from typing import Annotated
 import typer
 from manyheads_shared import terminal
 
-from manyheads_contributor.recipe import DEFAULT, load_recipe
-
 Data = Annotated[Path, typer.Argument(help="Folder with real/SOURCE, generated/GENERATOR and external/… below it.")]
 Out = Annotated[Path, typer.Option("--out", help="Run folder, new or to go on with.")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="khoo2022 (as published), quick (a small machine), or a TOML file.")]
@@ -20,7 +18,7 @@ def train_primary(
     data: Data,
     *,
     out: Out,
-    recipe: RecipeName = DEFAULT,
+    recipe: RecipeName = "khoo2022",
     overrides: Overrides = None,
     device: Device = "auto",
     as_json: Json = False,
@@ -34,6 +32,7 @@ def train_primary(
     from manyheads_shared.dataset import scan_dataset
 
     from manyheads_contributor import training_run
+    from manyheads_contributor.recipe import load_recipe
 
     chosen = load_recipe(recipe, overrides or ())
     run = training_run.train_primary(scan_dataset(data), chosen, out, device=device)
@@ -47,7 +46,7 @@ def train_head(
     generator: Annotated[str, typer.Option("--generator", help="The folder under generated/ whose images are yours.")],
     primary: Annotated[Path, typer.Option("--primary", help="The hub's primary (fetch-primary), a safetensors file.")],
     out: Out,
-    recipe: RecipeName = DEFAULT,
+    recipe: RecipeName = "khoo2022",
     overrides: Overrides = None,
     device: Device = "auto",
     as_json: Json = False,
@@ -63,6 +62,7 @@ def train_head(
 
     from manyheads_contributor import training_run
     from manyheads_contributor.artifacts import read_artifact_file
+    from manyheads_contributor.recipe import load_recipe
 
     chosen = load_recipe(recipe, overrides or ())
     artifact = read_primary(read_artifact_file(primary))
