@@ -18,9 +18,13 @@ def init(
     as_json: AsJson = False,
 ) -> None:
     """Make a hub. An existing one is never overwritten."""
+    from manyheads_hub.commands.suite_notes import tell_suite_notes
     from manyheads_hub.creation import check_new_hub, create_hub
+    from manyheads_hub.evaluations.policy import Policy
 
     settings = check_new_hub(folder, name=name, suite=suite)
+    if suite is not None:
+        tell_suite_notes(suite, Policy.new())
     if not dry_run:
         create_hub(settings)
     if as_json:

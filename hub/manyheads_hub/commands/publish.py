@@ -76,13 +76,16 @@ def suite(
     as_json: AsJson = False,
 ) -> None:
     """Evaluate on another suite from now on. Everything listed is measured on it, and a bundle published."""
+    from manyheads_hub.commands.suite_notes import tell_suite_notes
     from manyheads_hub.creation import check_suite_folder
     from manyheads_hub.evaluations import jobs
+    from manyheads_hub.evaluations.policy import read_policy
     from manyheads_hub.hub import open_hub
     from manyheads_hub.primaries import queries
 
     what = f"a suite of {len(check_suite_folder(images).items)} images"
     with open_hub(folder) as hub:
+        tell_suite_notes(images, read_policy(hub.settings.policy))
         if dry_run:
             _say(f"would use {what}", as_json=as_json)
             return

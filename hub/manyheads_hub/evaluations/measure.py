@@ -21,7 +21,7 @@ from manyheads_hub.evaluations.pictures import Picture, draw_picture
 from manyheads_hub.evaluations.scores import Score, Scores, Unusable
 from manyheads_hub.evaluations.suite import MAX_REASON, Progress, Suite, SuiteImage, label_proofs, work_ahead
 
-BATCH_PIXELS = 64 * 256 * 256  # a batch: 1,024 images of 64 x 64, 64 of 256 x 256; its activations take about 400 MB
+BATCH_PIXELS = 1 << 19  # 128 images of 64 x 64, 8 of 256 x 256: larger batches leave a processor's cache and take longer
 PICTURES = 8  # proof images shown on a head card
 
 Logits = NDArray[np.float32]

@@ -117,21 +117,6 @@ def label_proofs(generator: str, proofs: Sequence[bytes]) -> tuple[SuiteImage, .
     return _label(Label("generated", generator, external=False), dict(_digested(proofs)), proof=True)
 
 
-def check_suite(suite: Suite, on_image: Progress | None = None) -> tuple[Unusable, ...]:
-    """Decode every image and return those that cannot be used, with their reasons.
-
-    Raises:
-        DigestMismatchError: an image changed since the suite was loaded.
-    """
-    unusable = list(suite.set_aside)
-    for done, (image, result) in enumerate(work_ahead(suite.images, lambda image: image.decode().shape), start=1):
-        if isinstance(result, ImageError):
-            unusable.append(Unusable(digest=image.digest, reason=str(result)[:MAX_REASON]))
-        if on_image:
-            on_image(done, len(suite.images))
-    return tuple(unusable)
-
-
 def work_ahead(images: Iterable[SuiteImage], work: Callable[[SuiteImage], T]) -> Iterator[tuple[SuiteImage, T | ImageError]]:
     """Yield each image in turn with what `work` makes of it, or with the error that says why it cannot be used.
 
