@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from manyheads_shared.errors import ImageError
 
@@ -106,6 +106,8 @@ def _open(data: bytes) -> Image.Image:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
         raise ImageError(f"expected at most {MAX_PIXELS} pixels: {error}") from error
+    except UnidentifiedImageError as error:  # its message holds a memory address: no two alike
+        raise ImageError("expected a PNG, JPEG or WebP image, got something else") from error
     except Exception as error:  # Pillow's plugins raise whatever a broken header leads them to
         raise ImageError(f"expected a PNG, JPEG or WebP image, got something else: {_reason(error)}") from error
 
