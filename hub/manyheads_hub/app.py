@@ -2,11 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from manyheads_shared import __version__
-from manyheads_shared.api import API_PREFIX, Health, Problem
 
+from manyheads_hub.body_limit import BodyLimit
 from manyheads_hub.bundles import routes as bundles
 from manyheads_hub.bundles import service as bundles_service
 from manyheads_hub.catalogue import routes as catalogue
@@ -14,15 +14,18 @@ from manyheads_hub.deps import HubDep, SessionDep
 from manyheads_hub.hub import build_hub
 from manyheads_hub.pages import routes as pages
 from manyheads_hub.primaries import routes as primaries
-from manyheads_hub.problems import add_handlers
-from manyheads_hub.security import BodyLimit, SecurityHeaders
+from manyheads_hub.problems import MEDIA_TYPE, add_handlers
+from manyheads_hub.security import SecurityHeaders
 from manyheads_hub.settings import Settings
 from manyheads_hub.submissions import routes as submissions
 from manyheads_hub.uploads import routes as uploads
+from manyheads_shared import __version__
+from manyheads_shared.api import API_PREFIX, Health, Problem
 
+PROBLEMS: dict[int | str, dict[str, Any]] = {"default": {"model": Problem, "description": "problem document (RFC 9457)"}}
 SOFTWARE = f"manyheads {__version__}"
 
-_router = APIRouter(prefix=API_PREFIX, responses={"default": {"model": Problem, "description": "a problem document"}})
+_router = APIRouter(prefix=API_PREFIX)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -34,23 +37,38 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         hub.database.close()
 
-    app = FastAPI(
+    app = _Hub(
         title="manyheads hub",
         version=__version__,
         summary="Publishes the primary, takes in heads, evaluates them, signs bundles.",
         openapi_url=f"{API_PREFIX}/openapi.json",
         docs_url=None,  # the bundled viewers load scripts from elsewhere
         redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
     )
     app.state.hub = hub
     app.add_middleware(BodyLimit, max_bytes=settings.limits.request_bytes, uploads_prefix=f"{API_PREFIX}/uploads/")
     app.add_middleware(SecurityHeaders)
     add_handlers(app)
-    app.include_router(_router)
-    app.include_router(bundles.tuf_router)
+    app.include_router(_router, responses=PROBLEMS)
+    app.include_router(bundles.tuf_router, responses=PROBLEMS)
     app.include_router(pages.router)
     return app
+
+
+class _Hub(FastAPI):
+    """FastAPI, describing errors by the media type they have."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the description of the API."""
+        described = super().openapi()
+        for path in described["paths"].values():
+            for operation in path.values():
+                content = operation["responses"].get("default", {}).get("content", {})
+                if "application/json" in content:
+                    content[MEDIA_TYPE] = content.pop("application/json")
+        return described
 
 
 @_router.get("/health", tags=["health"])

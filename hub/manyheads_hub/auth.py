@@ -5,12 +5,12 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from manyheads_shared import clock
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from manyheads_hub.errors import UnauthorisedError
 from manyheads_hub.tables import ContributorRow, GeneratorRow, TokenRow
+from manyheads_shared import clock
 
 TOKEN_PREFIX = "mh_"  # noqa: S105 - lets secret scanners find a leaked token
 TOKEN_DAYS = 365

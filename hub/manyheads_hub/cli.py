@@ -3,9 +3,9 @@
 import logging
 
 import typer
-from manyheads_shared import terminal
 
 from manyheads_hub.commands import enrol, init, keys, openapi, publish, review, serve
+from manyheads_shared import terminal
 
 app = typer.Typer(
     name="manyheads-hub",

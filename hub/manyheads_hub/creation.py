@@ -6,16 +6,15 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from manyheads_shared.dataset import Dataset, scan_dataset
-from manyheads_shared.errors import DatasetError, UsageError
-from manyheads_shared.files import write_atomic
-
 from manyheads_hub.database import Database
 from manyheads_hub.evaluations.policy import Policy, write_policy
 from manyheads_hub.migrations.run import upgrade
 from manyheads_hub.settings import SETTINGS_FILE, Settings, check_hub_name
 from manyheads_hub.signing.keyring import create_keys, read_passphrase
 from manyheads_hub.signing.repository import TufRepository
+from manyheads_shared.dataset import Dataset, scan_dataset
+from manyheads_shared.errors import DatasetError, UsageError
+from manyheads_shared.files import write_atomic
 
 
 def check_new_hub(folder: Path, *, name: str, suite: Path | None) -> Settings:

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from manyheads_shared.errors import UsageError
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from manyheads_hub.tables import REVISION
+from manyheads_shared.errors import UsageError
 
 BUSY_TIMEOUT_MS = 30_000  # a writer waits this long for another; ours hold the lock for milliseconds
 

@@ -2,16 +2,18 @@
 
 import errno
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from manyheads_shared.api import OFFSET_HEADER, Problem
-from manyheads_shared.errors import FormatError, ImageError, ManyheadsError, VerificationError
 from starlette.exceptions import HTTPException
 
 from manyheads_hub.errors import HubError, UploadOffsetError, code_of
 from manyheads_hub.pages.render import problem_page, wants_page
+from manyheads_hub.security import SECURITY_HEADERS
+from manyheads_shared.api import OFFSET_HEADER, Problem
+from manyheads_shared.errors import FormatError, ImageError, ManyheadsError, VerificationError
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -27,7 +29,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_bug)
 
 
-def problem_response(status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+def problem_response(status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return a problem document as a response."""
     return Response(_build(status, code, detail).model_dump_json(), status, headers, MEDIA_TYPE)
 
@@ -36,7 +38,7 @@ def _build(status: int, code: str, detail: str) -> Problem:
     return Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
 
 
-def _answer(request: Request, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> Response:
+def _answer(request: Request, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return a problem document, or the page of it where a browser asks for one."""
     if wants_page(request):
         return problem_page(request, _build(status, code, detail), headers)
@@ -89,4 +91,5 @@ def _on_os_error(request: Request, error: Exception) -> Response:
 
 def _on_bug(request: Request, error: Exception) -> Response:
     """Answer for a bug; the server logs the traceback itself."""
-    return _answer(request, 500, "internal", "a mistake in the hub; its log has the details")
+    detail = "a mistake in the hub; its log has the details"
+    return _answer(request, 500, "internal", detail, SECURITY_HEADERS)  # no middleware lies outside this answer

@@ -11,11 +11,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from manyheads_shared import clock
-from manyheads_shared.api import BundleInfo
-from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
-from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut, object_target
-from manyheads_shared.digest import Digest
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
@@ -31,6 +26,11 @@ from manyheads_hub.evaluations.suite import Suite, load_suite
 from manyheads_hub.hub import Hub
 from manyheads_hub.primaries import queries as primaries
 from manyheads_hub.tables import BundleRow, ContributorRow, HeadRow, PrimaryRow, PublishedObjectRow, SubmissionRow
+from manyheads_shared import clock
+from manyheads_shared.api import BundleInfo
+from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
+from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut, object_target
+from manyheads_shared.digest import Digest
 
 OBSOLETE = "made for an earlier primary; its owner can train it again on the present one"
 

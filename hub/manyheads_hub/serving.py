@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import uvicorn
-from manyheads_shared.errors import ManyheadsError, UsageError
 
 from manyheads_hub.app import create_app
 from manyheads_hub.evaluations.worker import Worker
 from manyheads_hub.hub import Hub, open_hub
 from manyheads_hub.uploads.service import forget_abandoned
+from manyheads_shared.errors import ManyheadsError, UsageError
 
 HOUSEKEEPING_SECONDS = 3600.0  # the timestamp lives a day: 24 chances to renew it
 GRACE_SECONDS = 10  # for requests under way when the hub is asked to stop

@@ -15,12 +15,13 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
+from pydantic import TypeAdapter, ValidationError
+
 from manyheads_shared.artifact import MAX_HEAD_BYTES
 from manyheads_shared.errors import UsageError
 from manyheads_shared.files import write_atomic
 from manyheads_shared.image import MAX_FILE_BYTES
 from manyheads_shared.manifest import Name
-from pydantic import TypeAdapter, ValidationError
 
 SETTINGS_FILE = "hub.toml"
 

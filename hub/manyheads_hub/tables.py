@@ -5,9 +5,10 @@ No relationships: every query says what it reads (`queries.py` of each slice). A
 
 from typing import Any, ClassVar
 
-from manyheads_shared.digest import Digest
 from sqlalchemy import JSON, ForeignKey, Index, MetaData, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from manyheads_shared.digest import Digest
 
 NAMES = MetaData(  # one spelling of every constraint, on every database
     naming_convention={

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from manyheads_hub.blobs import BlobMissingError, BlobSequence, DirectoryBlobStore
 from manyheads_shared.digest import digest_bytes, hex_of
 from manyheads_shared.errors import DigestMismatchError

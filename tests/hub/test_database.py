@@ -6,13 +6,14 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import func, select, text
+from sqlalchemy.exc import IntegrityError
+
 from manyheads_hub.auth import issue_token
 from manyheads_hub.database import Database
 from manyheads_hub.migrations.run import upgrade
 from manyheads_hub.tables import ContributorRow, Table, TokenRow
 from manyheads_shared.errors import UsageError
-from sqlalchemy import func, select, text
-from sqlalchemy.exc import IntegrityError
 
 
 @pytest.fixture

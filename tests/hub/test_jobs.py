@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
+
 from manyheads_hub.database import Database
 from manyheads_hub.evaluations import jobs
 from manyheads_hub.evaluations.jobs import Lease, LeaseLostError
 from manyheads_hub.migrations.run import upgrade
 from manyheads_hub.tables import JobRow
-from sqlalchemy import select, update
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from manyheads_hub.settings import Limits, Settings
 from manyheads_shared.errors import UsageError
 

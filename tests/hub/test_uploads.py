@@ -8,14 +8,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import update
+from tests.support.live_hub import Api, Owner, enrol, serving, wait_until
+
 from manyheads_hub.hub import Hub
 from manyheads_hub.settings import Limits
 from manyheads_hub.tables import UploadRow
 from manyheads_hub.uploads import service
 from manyheads_shared.digest import digest_bytes, hex_of
-from sqlalchemy import update
-
-from tests.support.live_hub import Api, Owner, enrol, serving
 
 DATA = bytes(range(256)) * 4000  # about 1 MB
 DIGEST = digest_bytes(DATA)
@@ -166,11 +166,3 @@ def test_an_upload_that_nobody_finishes_is_dropped_after_a_week(hub: Hub, api: A
 def test_an_address_that_is_no_digest_is_refused(api: Api, address: str) -> None:
     answer = api.http.patch(f"/v1/uploads/{address}", content=b"x", headers={"Upload-Offset": "0", "Upload-Length": "1"})
     assert answer.status_code in (404, 422)
-
-
-def wait_until(condition: object) -> None:
-    for _ in range(600):
-        if condition():  # type: ignore[operator]
-            return
-        threading.Event().wait(0.05)
-    raise AssertionError("nothing happened for 30 s")

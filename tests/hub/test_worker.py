@@ -5,17 +5,17 @@ import time
 from pathlib import Path
 
 import pytest
+from sqlalchemy import func, select
+from tests.support.live_hub import Owner, find, let_leases_run_out, package, submit, work
+from tests.support.makers import make_generator, make_head_bytes
+from tests.support.world import draw_proofs, trained_primary
+
 from manyheads_hub.catalogue import service as catalogue
 from manyheads_hub.evaluations import jobs
 from manyheads_hub.evaluations.worker import Worker
 from manyheads_hub.hub import Hub
-from manyheads_hub.tables import HeadRow, JobRow
+from manyheads_hub.tables import HeadRow
 from manyheads_shared.artifact import read_primary
-from sqlalchemy import func, select, update
-
-from tests.support.live_hub import Owner, find, package, submit, work
-from tests.support.makers import make_generator, make_head_bytes
-from tests.support.world import draw_proofs, trained_primary
 
 ALPHA = make_generator("alpha")
 
@@ -23,12 +23,6 @@ ALPHA = make_generator("alpha")
 def accepted_heads(hub: Hub) -> int:
     with hub.database.read() as session:
         return session.scalars(select(func.count()).select_from(HeadRow)).one()
-
-
-def let_leases_run_out(hub: Hub) -> None:
-    with hub.database.write() as session:
-        session.execute(update(JobRow).where(JobRow.state == "leased").values(lease_until=0.0))
-        session.execute(update(JobRow).where(JobRow.state == "queued").values(run_after=0.0))
 
 
 def last_error(hub: Hub, submission: str) -> str | None:

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.live_hub import Api, Owner, enrol, make_hub, package, serving, work
+from tests.support.makers import make_generator
+from tests.support.tuf_client import fetch_target, open_updater
+
 from manyheads_hub.hub import Hub, open_hub
 from manyheads_shared.api import BundleInfo, CatalogueEntry
 from manyheads_shared.bundle import verify_bundle
 from manyheads_shared.digest import Digest
-
-from tests.support.live_hub import Api, Owner, enrol, make_hub, package, serving, work
-from tests.support.makers import make_generator
-from tests.support.tuf_client import fetch_target, open_updater
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,11 @@ from typing import Self
 
 import httpx
 import uvicorn
+from securesystemslib.signer import CryptoSigner
+from sqlalchemy import update
+from tests.support.makers import TIME
+from tests.support.world import draw_proofs, trained_head, trained_primary, write_suite
+
 from manyheads_hub.app import create_app
 from manyheads_hub.auth import Caller, authenticate
 from manyheads_hub.contributors import service as contributors
@@ -26,17 +32,13 @@ from manyheads_hub.primaries import service as primaries
 from manyheads_hub.settings import Settings
 from manyheads_hub.submissions import service as submissions
 from manyheads_hub.submissions.checks import check_offer
-from manyheads_hub.tables import UploadRow
+from manyheads_hub.tables import JobRow, UploadRow
 from manyheads_shared.api import LENGTH_HEADER, OFFSET_HEADER, SubmissionInfo, SubmissionRequest
 from manyheads_shared.artifact import PrimaryArtifact, read_primary
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.keys import generate_key, public_pem
 from manyheads_shared.manifest import Generator
 from manyheads_shared.statements import OwnerPredicate, sign_owner_statement
-from securesystemslib.signer import CryptoSigner
-
-from tests.support.makers import TIME
-from tests.support.world import draw_proofs, trained_head, trained_primary, write_suite
 
 READY = "listening on "
 
@@ -140,6 +142,21 @@ def find(hub: Hub, submission_id: str) -> SubmissionInfo:
     """Look a submission up."""
     with hub.database.read() as session:
         return submissions.get(session, submission_id)
+
+
+def wait_until(condition: Callable[[], object], *, seconds: float = 120) -> None:
+    """Wait for something that another thread or process brings about."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"nothing happened for {seconds:.0f} s"
+        time.sleep(0.005)
+
+
+def let_leases_run_out(hub: Hub) -> None:
+    """Let time pass: every lease runs out, whatever waits for another try is due."""
+    with hub.database.write() as session:
+        session.execute(update(JobRow).where(JobRow.state == "leased").values(lease_until=0.0))
+        session.execute(update(JobRow).where(JobRow.state == "queued").values(run_after=0.0))
 
 
 def work(hub: Hub) -> int:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from manyheads_shared.digest import Digest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from manyheads_hub.tables import BundleRow, PublishedObjectRow
+from manyheads_shared.digest import Digest
 
 
 def published(session: Session) -> Sequence[BundleRow]:

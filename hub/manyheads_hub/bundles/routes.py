@@ -2,18 +2,18 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Query
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, StreamingResponse
-from manyheads_shared.api import TUF_METADATA_PREFIX, TUF_TARGETS_PREFIX, BundleInfo
-from manyheads_shared.digest import DIGEST_PATTERN, Digest
-from manyheads_shared.manifest import TIME_PATTERN
 
 from manyheads_hub.bundles import service
 from manyheads_hub.deps import BlobsDep, HubDep, SessionDep
 from manyheads_hub.errors import NotFoundError
+from manyheads_shared.api import TUF_METADATA_PREFIX, TUF_TARGETS_PREFIX, BundleInfo
+from manyheads_shared.digest import DIGEST_PATTERN, Digest
+from manyheads_shared.manifest import TIME_PATTERN
 
 router = APIRouter(tags=["bundles"])
 tuf_router = APIRouter(tags=["tuf"])
@@ -43,7 +43,10 @@ def get_bundle(session: SessionDep, sequence: int) -> BundleInfo:
     return service.get_info(session, sequence)
 
 
-@router.get("/objects/{digest}", response_class=StreamingResponse)
+_BYTES: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
+
+
+@router.get("/objects/{digest}", response_class=StreamingResponse, responses=_BYTES)
 def get_object(
     session: SessionDep, blobs: BlobsDep, digest: Annotated[Digest, PathParameter(pattern=DIGEST_PATTERN)]
 ) -> StreamingResponse:
@@ -53,14 +56,16 @@ def get_object(
     return StreamingResponse(_chunks(blobs.open(digest)), headers=headers, media_type="application/octet-stream")
 
 
-@tuf_router.get(TUF_METADATA_PREFIX + "/{name}", response_class=FileResponse)
+@tuf_router.get(
+    TUF_METADATA_PREFIX + "/{name}", response_class=FileResponse, responses={200: {"content": {"application/json": {}}}}
+)
 def get_tuf_metadata(hub: HubDep, name: str) -> FileResponse:
     """A file of TUF metadata."""
     fresh = name == "timestamp.json"  # every other name carries its version
     return _file(hub.settings.tuf_metadata, name, "application/json", _ASK_AGAIN if fresh else _FOR_EVER)
 
 
-@tuf_router.get(TUF_TARGETS_PREFIX + "/{path:path}", response_class=FileResponse)
+@tuf_router.get(TUF_TARGETS_PREFIX + "/{path:path}", response_class=FileResponse, responses=_BYTES)
 def get_tuf_target(hub: HubDep, path: str) -> FileResponse:
     """A TUF target; its file name starts with its digest."""
     return _file(hub.settings.tuf_targets, path, "application/octet-stream", _FOR_EVER)

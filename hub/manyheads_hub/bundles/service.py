@@ -1,15 +1,15 @@
 """Bundles as the API and the pages show them. Making them is for `manyheads_hub.publishing`."""
 
-from manyheads_shared.api import BundleInfo
-from manyheads_shared.bundle import BundleManifest
-from manyheads_shared.calibration import Calibration
-from manyheads_shared.digest import Digest
 from sqlalchemy.orm import Session
 
 from manyheads_hub.blobs import BlobStore
 from manyheads_hub.bundles import queries
 from manyheads_hub.errors import NotFoundError
 from manyheads_hub.tables import BundleRow
+from manyheads_shared.api import BundleInfo
+from manyheads_shared.bundle import BundleManifest
+from manyheads_shared.calibration import Calibration
+from manyheads_shared.digest import Digest
 
 
 def list_bundles(session: Session) -> list[BundleInfo]:

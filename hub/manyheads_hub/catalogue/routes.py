@@ -1,10 +1,10 @@
 """/v1/catalogue."""
 
 from fastapi import APIRouter
-from manyheads_shared.api import CatalogueEntry
 
 from manyheads_hub.catalogue import service
 from manyheads_hub.deps import SessionDep
+from manyheads_shared.api import CatalogueEntry
 
 router = APIRouter(prefix="/catalogue", tags=["catalogue"])
 

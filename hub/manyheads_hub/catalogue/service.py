@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 
-from manyheads_shared.api import CatalogueEntry, EvaluationInfo
-from manyheads_shared.digest import Digest
-from manyheads_shared.manifest import Generator
 from sqlalchemy.orm import Session
 
 from manyheads_hub.catalogue import queries
 from manyheads_hub.errors import ConflictError, InvalidRequestError, NotFoundError
 from manyheads_hub.evaluations import jobs
 from manyheads_hub.tables import HeadRow
+from manyheads_shared.api import CatalogueEntry, EvaluationInfo
+from manyheads_shared.digest import Digest
+from manyheads_shared.manifest import Generator
 
 MAX_REASON_CHARACTERS = 500
 

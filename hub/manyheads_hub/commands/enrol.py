@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from manyheads_shared import terminal
 
 from manyheads_hub.commands.arguments import AsJson, DryRun, Folder
+from manyheads_shared import terminal
 
 
 def enrol(

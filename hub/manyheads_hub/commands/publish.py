@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from manyheads_shared import terminal
-from manyheads_shared.errors import UsageError
 
 from manyheads_hub.commands.arguments import AsJson, DryRun, Folder
+from manyheads_shared import terminal
+from manyheads_shared.errors import UsageError
 
 if TYPE_CHECKING:
     from manyheads_hub.hub import Hub
@@ -25,10 +25,9 @@ def publish_primary(
     as_json: AsJson = False,
 ) -> None:
     """Publish a primary in a new bundle. Heads for an earlier one become obsolete; their owners train them again."""
-    from manyheads_shared.artifact import read_primary
-
     from manyheads_hub.hub import open_hub
     from manyheads_hub.primaries import service
+    from manyheads_shared.artifact import read_primary
 
     data = _read(primary)
     artifact = read_primary(data)

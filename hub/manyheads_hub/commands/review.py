@@ -3,10 +3,10 @@
 from typing import Annotated, Any
 
 import typer
-from manyheads_shared import terminal
-from manyheads_shared.api import ShareInfo, SubmissionInfo
 
 from manyheads_hub.commands.arguments import AsJson, Folder
+from manyheads_shared import terminal
+from manyheads_shared.api import ShareInfo, SubmissionInfo
 
 
 def review(

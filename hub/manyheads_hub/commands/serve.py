@@ -3,9 +3,9 @@
 from typing import Annotated
 
 import typer
-from manyheads_shared import terminal
 
 from manyheads_hub.commands.arguments import AsJson, Folder
+from manyheads_shared import terminal
 
 
 def serve(

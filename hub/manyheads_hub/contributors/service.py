@@ -4,16 +4,16 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from manyheads_shared import clock
-from manyheads_shared.errors import UsageError
-from manyheads_shared.keys import parse_public_key, public_pem
-from manyheads_shared.manifest import NAME_PATTERN
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from manyheads_hub.auth import issue_token
 from manyheads_hub.errors import ConflictError, InvalidRequestError
 from manyheads_hub.tables import ContributorRow, GeneratorRow, TokenRow
+from manyheads_shared import clock
+from manyheads_shared.errors import UsageError
+from manyheads_shared.keys import parse_public_key, public_pem
+from manyheads_shared.manifest import NAME_PATTERN
 
 
 def read_public_key(path: Path) -> str:

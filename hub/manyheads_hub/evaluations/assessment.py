@@ -3,10 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from manyheads_shared import clock
-from manyheads_shared.api import Reason, SubmissionState
-from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
-from manyheads_shared.statements import sign_hub_statement
 from sqlalchemy.orm import Session
 
 from manyheads_hub.blobs import BlobSequence
@@ -22,6 +18,10 @@ from manyheads_hub.hub import Hub
 from manyheads_hub.primaries import queries as primaries
 from manyheads_hub.submissions import queries as submissions
 from manyheads_hub.tables import HeadRow, PictureRow, SubmissionRow
+from manyheads_shared import clock
+from manyheads_shared.api import Reason, SubmissionState
+from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
+from manyheads_shared.statements import sign_hub_statement
 
 
 @dataclass(frozen=True)

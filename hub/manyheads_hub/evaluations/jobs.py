@@ -10,12 +10,12 @@ import time
 from dataclasses import dataclass
 from typing import Literal
 
-from manyheads_shared import clock
-from manyheads_shared.errors import ManyheadsError
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from manyheads_hub.tables import JobRow
+from manyheads_shared import clock
+from manyheads_shared.errors import ManyheadsError
 
 JobKind = Literal["evaluate", "publish"]
 

@@ -10,8 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from manyheads_shared.api import Reason
-from manyheads_shared.errors import ManyheadsError
 from sqlalchemy.orm import Session
 
 from manyheads_hub import publishing
@@ -20,6 +18,8 @@ from manyheads_hub.evaluations import assessment, jobs
 from manyheads_hub.evaluations.jobs import JobKind, Lease, LeaseLostError
 from manyheads_hub.evaluations.suite import Progress
 from manyheads_hub.hub import Hub
+from manyheads_shared.api import Reason
+from manyheads_shared.errors import ManyheadsError
 
 POLL_SECONDS = 1.0
 HEARTBEATS_PER_LEASE = 3
@@ -87,9 +87,8 @@ class Worker:
                 jobs.finish(session, lease)
                 assessment.close(session, lease.subject, "refused", [task])
             return
-        from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
-
         from manyheads_hub.evaluations import measure  # noqa: PLC0415
+        from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
 
         measured = measure.measure_head(task.primary, task.head, task.suite, task.proofs, choose_compute(), on_batch=beat)
         assessment.conclude(self._hub, lease, task, measured.scores, measured.pictures)
@@ -97,9 +96,8 @@ class Worker:
     def _publish(self, lease: Lease, beat: Progress) -> None:
         with publishing.publishing_alone(self._hub):
             edition = publishing.prepare(self._hub)
-            from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
-
             from manyheads_hub.evaluations import measure  # noqa: PLC0415
+            from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
 
             scores = measure.measure_catalogue(edition.primary, edition.heads, edition.suite, choose_compute(), on_batch=beat)
             publishing.publish(self._hub, edition, scores)

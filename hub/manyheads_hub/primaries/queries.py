@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from manyheads_shared.digest import Digest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from manyheads_hub.tables import PrimaryRow
+from manyheads_shared.digest import Digest
 
 
 def current(session: Session) -> PrimaryRow | None:

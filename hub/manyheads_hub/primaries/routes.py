@@ -1,10 +1,10 @@
 """/v1/primary and /v1/primaries."""
 
 from fastapi import APIRouter
-from manyheads_shared.api import PrimaryInfo
 
 from manyheads_hub.deps import SessionDep
 from manyheads_hub.primaries import service
+from manyheads_shared.api import PrimaryInfo
 
 router = APIRouter(tags=["primaries"])
 

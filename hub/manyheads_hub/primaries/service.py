@@ -1,14 +1,14 @@
 """Primaries: described, and offered for publication. A primary is current once a bundle with it is published."""
 
-from manyheads_shared import clock
-from manyheads_shared.api import PrimaryInfo
-from manyheads_shared.artifact import PrimaryArtifact
 from sqlalchemy.orm import Session
 
 from manyheads_hub.errors import ConflictError, NotFoundError
 from manyheads_hub.evaluations import jobs
 from manyheads_hub.primaries import queries
 from manyheads_hub.tables import PrimaryRow
+from manyheads_shared import clock
+from manyheads_shared.api import PrimaryInfo
+from manyheads_shared.artifact import PrimaryArtifact
 
 
 def get_current(session: Session) -> PrimaryInfo | None:

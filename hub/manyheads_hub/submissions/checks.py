@@ -3,6 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sqlalchemy.orm import Session
+
+from manyheads_hub.auth import Caller
+from manyheads_hub.blobs import BlobStore
+from manyheads_hub.errors import ConflictError, ForbiddenError, NotReadyError, SubmissionError
+from manyheads_hub.primaries import queries as primaries
+from manyheads_hub.submissions import queries
 from manyheads_shared.api import SubmissionRequest
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
 from manyheads_shared.digest import Digest, digest_bytes, short
@@ -13,13 +20,6 @@ from manyheads_shared.manifest import Generator
 from manyheads_shared.preprocess import fit_image
 from manyheads_shared.probe import verify_probe
 from manyheads_shared.statements import verify_owner_statement
-from sqlalchemy.orm import Session
-
-from manyheads_hub.auth import Caller
-from manyheads_hub.blobs import BlobStore
-from manyheads_hub.errors import ConflictError, ForbiddenError, NotReadyError, SubmissionError
-from manyheads_hub.primaries import queries as primaries
-from manyheads_hub.submissions import queries
 
 
 @dataclass(frozen=True)

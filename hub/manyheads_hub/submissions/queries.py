@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from manyheads_shared.digest import Digest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from manyheads_hub.tables import SubmissionRow, UploadRow
+from manyheads_shared.digest import Digest
 
 
 def everything(session: Session) -> Sequence[SubmissionRow]:

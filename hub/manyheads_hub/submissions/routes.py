@@ -1,11 +1,11 @@
 """/v1/submissions."""
 
 from fastapi import APIRouter, Response
-from manyheads_shared.api import API_PREFIX, SubmissionInfo, SubmissionRequest
 
 from manyheads_hub.deps import CallerDep, HubDep, SessionDep
 from manyheads_hub.errors import NotReadyError
 from manyheads_hub.submissions import checks, service
+from manyheads_shared.api import API_PREFIX, SubmissionInfo, SubmissionRequest
 
 router = APIRouter(prefix="/submissions", tags=["submissions"])
 

@@ -6,9 +6,6 @@ Checking what is offered is for `submissions.checks`; measuring it is for the wo
 import secrets
 from datetime import timedelta
 
-from manyheads_shared import clock
-from manyheads_shared.api import SubmissionInfo
-from manyheads_shared.digest import Digest
 from sqlalchemy.orm import Session
 
 from manyheads_hub.auth import Caller
@@ -17,6 +14,9 @@ from manyheads_hub.evaluations import jobs
 from manyheads_hub.submissions import queries
 from manyheads_hub.submissions.checks import Offer, refuse_used_version
 from manyheads_hub.tables import SubmissionRow
+from manyheads_shared import clock
+from manyheads_shared.api import SubmissionInfo
+from manyheads_shared.digest import Digest
 
 
 def list_all(session: Session) -> list[SubmissionInfo]:

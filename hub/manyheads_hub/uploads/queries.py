@@ -1,10 +1,10 @@
 """What the uploads' slice reads from the database."""
 
-from manyheads_shared.digest import Digest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from manyheads_hub.tables import UploadRow
+from manyheads_shared.digest import Digest
 
 
 def find(session: Session, contributor_id: int, digest: Digest) -> UploadRow | None:

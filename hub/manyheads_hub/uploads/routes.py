@@ -6,14 +6,14 @@ from typing import Annotated, BinaryIO
 import anyio
 from fastapi import APIRouter, Header, Request, Response
 from fastapi import Path as PathParameter
-from manyheads_shared.api import LENGTH_HEADER, OFFSET_HEADER
-from manyheads_shared.digest import DIGEST_PATTERN, Digest
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from manyheads_hub.deps import CallerDep, HubDep
 from manyheads_hub.errors import InvalidRequestError, StalledError
 from manyheads_hub.uploads import service
+from manyheads_shared.api import LENGTH_HEADER, OFFSET_HEADER
+from manyheads_shared.digest import DIGEST_PATTERN, Digest
 
 STALL_SECONDS = 60.0  # without a byte; the client resumes later, and the file's lock is free again
 
@@ -22,14 +22,27 @@ router = APIRouter(prefix="/uploads", tags=["uploads"])
 DigestParameter = Annotated[Digest, PathParameter(pattern=DIGEST_PATTERN)]
 
 
-@router.head("/{digest}")
+_HEADERS = {
+    OFFSET_HEADER: {"description": "bytes that the hub holds", "schema": {"type": "integer"}},
+    LENGTH_HEADER: {"description": "bytes of the whole object, once they are known", "schema": {"type": "integer"}},
+}
+_BODY = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}, "required": True}
+
+
+@router.head("/{digest}", response_class=Response, responses={200: {"headers": _HEADERS}})
 def head_upload(hub: HubDep, caller: CallerDep, digest: DigestParameter) -> Response:
     """How many bytes of an object the caller has uploaded: `Upload-Offset`, 0 when none."""
     progress = service.get_progress(hub, caller, digest)
     return _answer(200, progress)
 
 
-@router.patch("/{digest}", status_code=204, response_class=Response)
+@router.patch(
+    "/{digest}",
+    status_code=204,
+    response_class=Response,
+    responses={204: {"headers": _HEADERS}},
+    openapi_extra={"requestBody": _BODY},
+)
 async def patch_upload(
     *,
     request: Request,

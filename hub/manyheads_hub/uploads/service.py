@@ -12,15 +12,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
-from manyheads_shared import clock
-from manyheads_shared.digest import Digest, digest_file, hex_of
-from manyheads_shared.errors import DigestMismatchError
-
 from manyheads_hub.auth import Caller
 from manyheads_hub.errors import ConflictError, InvalidRequestError, QuotaError, TooLargeError, UploadOffsetError
 from manyheads_hub.hub import Hub
 from manyheads_hub.tables import UploadRow
 from manyheads_hub.uploads import queries
+from manyheads_shared import clock
+from manyheads_shared.digest import Digest, digest_file, hex_of
+from manyheads_shared.errors import DigestMismatchError
 
 ABANDONED_DAYS = 7  # a partial upload is then thrown away
 

@@ -1,0 +1,128 @@
+"""The running hub as a process: killed without warning, started again, it finishes everything and nothing twice."""
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+from sqlalchemy import select
+from tests.support.live_hub import Api, Owner, find, let_leases_run_out, package, running, submit, wait_until
+from tests.support.makers import make_generator
+from tests.support.tuf_client import fetch_target, open_updater
+
+from manyheads_hub.bundles import queries
+from manyheads_hub.bundles import service as bundles
+from manyheads_hub.hub import Hub
+from manyheads_hub.tables import HeadRow, JobRow
+from manyheads_shared.digest import digest_bytes, hex_of
+
+DATA = bytes(range(256)) * 40_000  # about 10 MB
+MAIN = "from manyheads_hub.cli import main; main()"
+
+
+def state(hub: Hub, submission: str) -> str:
+    return find(hub, submission).state
+
+
+def check_one_sound_bundle(hub: Hub, submission: str, cache: Path) -> None:
+    """The head is there once, in the bundle that the database, TUF and its client agree on."""
+    with hub.database.read() as session:
+        assert len(session.scalars(select(HeadRow)).all()) == 1
+        assert [row.sequence for row in queries.published(session)] == [2, 1]
+        info, manifest, _ = bundles.get_bundle(session, hub.blobs, 2)
+        assert (queries.unpublished(session), find(hub, submission).bundle_sequence) == (None, 2)
+    assert [entry.generator.title for entry in manifest.heads] == ["alpha@1"]
+    found = fetch_target(open_updater(hub.settings.folder / "tuf", hub.settings.root.read_bytes(), cache))
+    assert (found, info.digest) == (manifest.to_bytes(), manifest.digest)
+
+
+def test_killed_during_an_upload_it_goes_on_from_the_same_byte(hub: Hub, ada: Owner) -> None:
+    folder, partial = hub.settings.folder, hub.settings.partial_uploads / "1" / hex_of(digest_bytes(DATA))
+    with running(folder, "--no-worker") as process:
+        url = httpx.URL(process.url)
+        head = (
+            f"PATCH /v1/uploads/{digest_bytes(DATA)} HTTP/1.1\r\nHost: hub\r\nAuthorization: Bearer {ada.token}\r\n"
+            f"Upload-Offset: 0\r\nUpload-Length: {len(DATA)}\r\nContent-Length: {len(DATA)}\r\n\r\n"
+        )
+        with socket.create_connection((url.host, url.port or 80)) as connection:
+            connection.sendall(head.encode() + DATA[:6_000_000])
+            wait_until(lambda: partial.exists() and partial.stat().st_size > 1_000_000)
+            process.kill()
+    with running(folder, "--no-worker") as process, Api(process.url, ada.token) as api:
+        offset = api.offset(DATA)
+        assert 1_000_000 < offset <= 6_000_000
+        api.append(digest_bytes(DATA), DATA[offset:], offset=offset, length=len(DATA)).raise_for_status()
+        assert hub.blobs.read(digest_bytes(DATA)) == DATA
+
+
+def test_killed_during_an_evaluation_it_evaluates_again(hub: Hub, ada: Owner, tmp_path: Path) -> None:
+    submission = submit(hub, ada, package(ada, make_generator("alpha")))
+    with running(hub.settings.folder) as process:
+        wait_until(lambda: state(hub, submission) == "evaluating")
+        time.sleep(0.5)  # somewhere on the way
+        process.kill()
+    let_leases_run_out(hub)
+    with running(hub.settings.folder):
+        wait_until(lambda: find(hub, submission).bundle_sequence)
+    check_one_sound_bundle(hub, submission, tmp_path / "client")
+
+
+def test_killed_while_publishing_it_publishes_once(hub: Hub, ada: Owner, tmp_path: Path) -> None:
+    submission = submit(hub, ada, package(ada, make_generator("alpha")))
+
+    def is_publishing() -> bool:
+        with hub.database.read() as session:
+            return queries.unpublished(session) is not None or queries.find(session, 2) is not None
+
+    with running(hub.settings.folder) as process:
+        wait_until(is_publishing)
+        process.kill()
+    let_leases_run_out(hub)
+    with running(hub.settings.folder):
+        wait_until(lambda: find(hub, submission).bundle_sequence)
+        wait_until(lambda: not open_jobs(hub))
+    check_one_sound_bundle(hub, submission, tmp_path / "client")
+
+
+def open_jobs(hub: Hub) -> int:
+    with hub.database.read() as session:
+        return len(session.scalars(select(JobRow).where(JobRow.state.in_(("queued", "leased")))).all())
+
+
+def test_asked_to_stop_it_ends_in_order_and_leaves_nothing_leased(hub: Hub, ada: Owner) -> None:
+    submission = submit(hub, ada, package(ada, make_generator("alpha")))
+    timestamp = hub.settings.tuf_metadata / "timestamp.json"
+    before = timestamp.read_bytes()
+    with running(hub.settings.folder) as process:
+        wait_until(lambda: state(hub, submission) == "evaluating")
+        wait_until(lambda: timestamp.read_bytes() != before)  # signed again at the start
+        assert process.stop() == 0
+    with hub.database.read() as session:
+        assert "leased" not in set(session.scalars(select(JobRow.state)))
+
+
+def test_a_port_that_is_taken_is_told(hub: Hub) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                "from manyheads_hub.cli import main; main()",
+                "serve",
+                str(hub.settings.folder),
+                "--port",
+                port,
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, "choose another --port" in done.stderr) == (2, True)
+
+
+def test_the_web_process_loads_no_torch(hub: Hub) -> None:
+    code = "import sys, manyheads_hub.serving; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
