@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from manyheads_hub.signing.keyring import PLANS, Keyring, MissingKeysError, create_keys, public_path
 from manyheads_shared.errors import UsageError
 

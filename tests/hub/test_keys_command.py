@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from typer.testing import CliRunner
+
 from manyheads_hub.commands.keys import app
 from manyheads_hub.settings import Settings
 from manyheads_hub.signing.keyring import MissingKeysError, create_keys
 from manyheads_hub.signing.repository import TufRepository
-from typer.testing import CliRunner
 
 
 def make_hub(folder: Path, *, days_ago: int = 0) -> Path:

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from manyheads_hub.evaluations.policy import Policy, read_policy, write_policy
 from manyheads_shared.errors import ManifestError, UsageError
 from manyheads_shared.metrics import clopper_pearson

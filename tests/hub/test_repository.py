@@ -1,10 +1,15 @@
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from tests.support.tuf_client import fetch_target, open_updater
+from tuf.api.exceptions import ExpiredMetadataError, RepositoryError
+from tuf.api.metadata import Metadata
+
 from manyheads_hub.signing.keyring import MissingKeysError, create_keys
 from manyheads_hub.signing.repository import TufRepository
 from manyheads_hub.signing.tuf_files import RepositoryStateError
@@ -12,10 +17,6 @@ from manyheads_shared.bundle import object_target
 from manyheads_shared.digest import digest_bytes, hex_of
 from manyheads_shared.errors import DigestMismatchError
 from manyheads_shared.files import write_atomic
-from tuf.api.exceptions import ExpiredMetadataError, RepositoryError
-from tuf.api.metadata import Metadata
-
-from tests.support.tuf_client import fetch_target, open_updater
 
 
 class Hub:
@@ -214,6 +215,20 @@ def test_a_damaged_or_missing_metadata_file_is_named(hub: Hub) -> None:
     (hub.tuf / "metadata" / "timestamp.json").unlink()
     with pytest.raises(RepositoryStateError, match=r"timestamp.json, found none"):
         hub.repository.publish({}, b"bundle")
+
+
+def test_two_processes_at_once_take_turns(hub: Hub) -> None:
+    def act(number: int) -> None:
+        if number % 2:
+            hub.open().refresh()
+        else:
+            hub.open().publish(objects(b"%d" % number), b"bundle %d" % number)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(act, range(12)))
+    assert len([name for name in hub.names() if name.endswith(".targets.json")]) == 1 + 6
+    assert Metadata.from_file(str(hub.tuf / "metadata" / "timestamp.json")).signed.version == 1 + 12
+    assert str(hub.fetch()).startswith("b'bundle ")
 
 
 def test_a_thousand_objects_are_published_and_published_again(hub: Hub) -> None:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from manyheads_shared.bundle import BUNDLE_TARGET
 from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import FetcherInterface, Updater
+
+from manyheads_shared.bundle import BUNDLE_TARGET
 
 
 class FolderFetcher(FetcherInterface):

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from securesystemslib.signer import SSlibKey
+
+from manyheads_hub.evaluations.scores import Score, Scores, detector_logits, head_logits
 from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut
 from manyheads_shared.calibration import Calibration, Logits, build_calibration
 from manyheads_shared.digest import Digest, short
 from manyheads_shared.errors import BundleError
 from manyheads_shared.keys import public_pem
-from securesystemslib.signer import SSlibKey
-
-from manyheads_hub.evaluations.scores import Score, Scores, detector_logits, head_logits
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from manyheads_shared import clock, terminal
 from rich.table import Table
+
+from manyheads_shared import clock, terminal
 
 if TYPE_CHECKING:
     from manyheads_hub.signing.keyring import Keyring

@@ -7,6 +7,8 @@ test half. External sources are measured and reported, and decide nothing.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from manyheads_hub.evaluations.policy import Policy
+from manyheads_hub.evaluations.scores import Part, Score, Scores, detector_logits, head_logits
 from manyheads_shared.api import Reason
 from manyheads_shared.calibration import fit_band, head_alpha
 from manyheads_shared.dataset import Kind
@@ -14,9 +16,6 @@ from manyheads_shared.digest import Digest
 from manyheads_shared.errors import DatasetError
 from manyheads_shared.manifest import Generator
 from manyheads_shared.metrics import Share, auroc, clopper_pearson
-
-from manyheads_hub.evaluations.policy import Policy
-from manyheads_hub.evaluations.scores import Part, Score, Scores, detector_logits, head_logits
 
 
 class TooFewImagesError(DatasetError):

@@ -8,6 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+
+from manyheads_hub.evaluations.pictures import Picture, draw_picture
+from manyheads_hub.evaluations.scores import Score, Scores, Unusable
+from manyheads_hub.evaluations.suite import MAX_REASON, Progress, Suite, SuiteImage, label_proofs, work_ahead
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact
 from manyheads_shared.compute import Compute, software
 from manyheads_shared.digest import Digest
@@ -15,11 +20,6 @@ from manyheads_shared.errors import ImageError
 from manyheads_shared.image import Pixels
 from manyheads_shared.preprocess import fit_image
 from manyheads_shared.scoring import Scorer
-from numpy.typing import NDArray
-
-from manyheads_hub.evaluations.pictures import Picture, draw_picture
-from manyheads_hub.evaluations.scores import Score, Scores, Unusable
-from manyheads_hub.evaluations.suite import MAX_REASON, Progress, Suite, SuiteImage, label_proofs, work_ahead
 
 BATCH_PIXELS = 1 << 19  # 128 images of 64 x 64, 8 of 256 x 256: larger batches leave a processor's cache and take longer
 PICTURES = 8  # proof images shown on a head card

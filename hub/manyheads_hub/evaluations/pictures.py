@@ -4,11 +4,12 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
 from manyheads_shared.digest import Digest, short
 from manyheads_shared.image import Pixels
 from manyheads_shared.overlay import overlay
-from numpy.typing import NDArray
-from PIL import Image
 
 SCALE = 10.0  # logits at the ends of the colours, the same on every card: 10 is odds of 22,000 to 1
 MIN_SIDE, MAX_SIDE = 192, 512  # pixels; smaller images are enlarged by a whole factor, larger ones reduced

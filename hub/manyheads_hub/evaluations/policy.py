@@ -15,12 +15,13 @@ import json
 from pathlib import Path
 from typing import Annotated, ClassVar
 
+from pydantic import Field
+
 from manyheads_shared.calibration import DETECTOR_ALPHA, HEADS_ALPHA
 from manyheads_shared.canonical import refuse_duplicates, to_canonical
 from manyheads_shared.document import Document
 from manyheads_shared.errors import ManifestError, UsageError
 from manyheads_shared.files import write_atomic
-from pydantic import Field
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
 from manyheads_shared.dataset import Kind
 from manyheads_shared.digest import Digest
 from manyheads_shared.document import Document, Value
 from manyheads_shared.manifest import DigestField, Name, Sentence
-from numpy.typing import NDArray
-from pydantic import Field
 
 Part = Literal["calibration", "test"]
 Logit = Annotated[float, Field(description="a float32 number")]

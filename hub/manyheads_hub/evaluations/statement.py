@@ -1,10 +1,9 @@
 """An evaluation as the hub states it: signed beside a head, and over the API. The same figures in both."""
 
+from manyheads_hub.evaluations.gate import Evaluation
 from manyheads_shared.api import EvaluationInfo, ShareInfo, SourceInfo
 from manyheads_shared.metrics import Share
 from manyheads_shared.statements import Bound, HubPredicate, SourceResult
-
-from manyheads_hub.evaluations.gate import Evaluation
 
 
 def to_predicate(evaluation: Evaluation, created: str) -> HubPredicate:

@@ -12,13 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from manyheads_hub.evaluations.scores import Part, Unusable, split_parts
 from manyheads_shared.canonical import to_canonical
 from manyheads_shared.dataset import Kind, scan_dataset
 from manyheads_shared.digest import Digest, digest_bytes, verify_digest
 from manyheads_shared.errors import ImageError
 from manyheads_shared.image import Pixels, decode_image
-
-from manyheads_hub.evaluations.scores import Part, Unusable, split_parts
 
 DECODE_AHEAD = 16  # images decoded before their turn, at most: 600 MB of 12-megapixel photographs
 MAX_REASON = 500  # characters, as `Unusable` takes them

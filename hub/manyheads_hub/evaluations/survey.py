@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from manyheads_shared.dataset import scan_dataset
-from manyheads_shared.errors import ImageError
-
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.suite import Progress, Suite, SuiteImage, load_suite, work_ahead
+from manyheads_shared.dataset import scan_dataset
+from manyheads_shared.errors import ImageError
 
 
 def survey_suite(folder: Path, policy: Policy, on_image: Progress | None = None) -> tuple[str, ...]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from securesystemslib.signer import CryptoSigner, SSlibKey
+
 from manyheads_shared.errors import UsageError
 from manyheads_shared.files import write_atomic
 from manyheads_shared.keys import generate_key, parse_public_key, public_pem, read_private_key, write_private_key
-from securesystemslib.signer import CryptoSigner, SSlibKey
 
 PASSPHRASE_VARIABLE = "MANYHEADS_KEY_PASSPHRASE"  # noqa: S105 - the name of the variable, not what is in it
 FOLDER_MODE = 0o700

@@ -15,14 +15,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from manyheads_shared.bundle import BUNDLE_TARGET
-from manyheads_shared.digest import Digest, parse_digest
-from manyheads_shared.files import write_atomic
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from manyheads_hub.signing.keyring import PLANS, Keyring
 from manyheads_hub.signing.tuf_files import RepositoryStateError, Role, S, State, TufFiles, Write
+from manyheads_shared.bundle import BUNDLE_TARGET
+from manyheads_shared.digest import Digest, parse_digest
+from manyheads_shared.files import write_atomic
 
 ROLES: tuple[Role, ...] = ("root", "targets", "snapshot", "timestamp")
 LIFETIMES: dict[Role, timedelta] = {

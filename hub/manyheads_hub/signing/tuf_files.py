@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from manyheads_shared.digest import Digest, digest_bytes, digest_file, hex_of, parse_digest, verify_digest
-from manyheads_shared.errors import ManyheadsError
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.api.serialization import DeserializationError
 from tuf.api.serialization.json import JSONSerializer
+
+from manyheads_shared.digest import Digest, digest_bytes, digest_file, hex_of, parse_digest, verify_digest
+from manyheads_shared.errors import ManyheadsError
 
 Role = Literal["root", "targets", "snapshot", "timestamp"]
 Write = Callable[[Path, bytes], None]
