@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
+
+from manyheads_client.bundle import Bundle
+from manyheads_client.inputs import item_name
 from manyheads_shared.calibration import Band
 from manyheads_shared.clock import now
 from manyheads_shared.decision import State, answer, decide
@@ -21,10 +25,6 @@ from manyheads_shared.evidence import EvidenceRecord, FailureRecord, HeadMeasure
 from manyheads_shared.image import MAX_FILE_BYTES, MIN_SIDE, DecodedImage, Pixels, decode_image
 from manyheads_shared.manifest import Preprocessing
 from manyheads_shared.preprocess import fit_image, is_resampled
-from numpy.typing import NDArray
-
-from manyheads_client.bundle import Bundle
-from manyheads_client.inputs import item_name
 
 if TYPE_CHECKING:
     from manyheads_shared.scoring import Scorer

@@ -5,6 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from manyheads_client.errors import MissingTargetError
+from manyheads_client.store import HeldBundle, Store, default_store
+from manyheads_client.trust import Chain, verify_chain
 from manyheads_shared.bundle import BUNDLE_TARGET, VerifiedBundle, verify_bundle
 from manyheads_shared.calibration import Band, head_alpha
 from manyheads_shared.clock import write_time
@@ -12,10 +15,6 @@ from manyheads_shared.digest import hex_of
 from manyheads_shared.errors import VerificationError
 from manyheads_shared.evidence import Instrument
 from manyheads_shared.image import DECODER
-
-from manyheads_client.errors import MissingTargetError
-from manyheads_client.store import HeldBundle, Store, default_store
-from manyheads_client.trust import Chain, verify_chain
 
 if TYPE_CHECKING:
     from manyheads_shared.compute import Compute

@@ -1,12 +1,12 @@
 """`manyheads`: pull a bundle, attribute images, verify the store, show what is there."""
 
 import typer
-from manyheads_shared import terminal
 
 from manyheads_client.commands.attribute import attribute
 from manyheads_client.commands.pull import pull
 from manyheads_client.commands.show import show
 from manyheads_client.commands.verify import verify
+from manyheads_shared import terminal
 
 app = typer.Typer(
     name="manyheads",

@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
-from manyheads_shared import __version__
-from manyheads_shared.errors import HubRefusedError, HubUnreachableError, UsageError
 from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient.fetcher import FetcherInterface
 
 from manyheads_client.errors import EndlessDataError, SlowHubError
+from manyheads_shared import __version__
+from manyheads_shared.errors import HubRefusedError, HubUnreachableError, UsageError
 
 _TOO_MANY_REQUESTS = 429
 _PARTIAL_CONTENT = 206

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from manyheads_shared.decision import Answer, State
-from manyheads_shared.evidence import EvidenceRecord, HeadMeasurement, Measurement
 from rich.console import Console
 from rich.text import Text
 
 from manyheads_client.records import Record
 from manyheads_client.words import MEANINGS, printable, signed
+from manyheads_shared.decision import Answer, State
+from manyheads_shared.evidence import EvidenceRecord, HeadMeasurement, Measurement
 
 ANSWERS = {Answer.YES: "yes", Answer.NO: "no", Answer.UNDECIDED: "between"}
 _FAILED = "failed"

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from manyheads_shared.decision import Answer
-from manyheads_shared.evidence import EvidenceRecord
-from manyheads_shared.image import Pixels
-from manyheads_shared.overlay import overlay
 from numpy.typing import NDArray
 from PIL import Image
 
 from manyheads_client.analysis import Attribution, attribute
 from manyheads_client.bundle import Bundle
+from manyheads_shared.decision import Answer
+from manyheads_shared.evidence import EvidenceRecord
+from manyheads_shared.image import Pixels
+from manyheads_shared.overlay import overlay
 
 THUMBNAIL_PIXELS = 160  # longer side; a smaller image is left as it is
 JPEG_QUALITY = 85

@@ -12,11 +12,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from manyheads_client.inputs import item_name
 from manyheads_shared.digest import Digest, short
 from manyheads_shared.errors import ManifestError, UsageError
 from manyheads_shared.evidence import EvidenceRecord, FailureRecord
-
-from manyheads_client.inputs import item_name
 
 Record = EvidenceRecord | FailureRecord
 
@@ -38,10 +37,9 @@ class RecordFile:
         Raises:
             UsageError: it is no record file, was made with another bundle, or another process is writing to it.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
         self.path = path
         self.done: dict[str, int | None] = {}  # item name -> size in bytes; None for a failure
-        self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._handle = _open(path)
         try:
             fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._repair()
@@ -108,6 +106,14 @@ class RecordFile:
                     f"{self.path} holds records made with bundle {short(made_with)}, the current one is {short(bundle)}. "
                     "Write to another file: one scan is made with one instrument."
                 )
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+    except (PermissionError, FileExistsError, IsADirectoryError, NotADirectoryError) as error:
+        raise UsageError(f"{path}: expected a file that can be written to ({error.strerror})") from error
 
 
 def read_records(path: Path) -> Iterator[Record]:

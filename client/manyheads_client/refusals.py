@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
-from manyheads_shared.errors import FetchError, HubRefusedError, HubUnreachableError, ManyheadsError
 from tuf.api import exceptions
 from tuf.api.serialization import DeserializationError
 
@@ -19,6 +18,7 @@ from manyheads_client.errors import (
     UpdateRefusedError,
     WrongRootError,
 )
+from manyheads_shared.errors import FetchError, HubRefusedError, HubUnreachableError, ManyheadsError
 
 Refusal = tuple[type[UpdateRefusedError | FetchError], str]
 

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from itertools import islice
 
 import jinja2
-from manyheads_shared.bundle import LeftOut, VerifiedHead
-from manyheads_shared.calibration import Band
-from manyheads_shared.clock import now
-from manyheads_shared.decision import State
-from manyheads_shared.evidence import EvidenceRecord, Instrument, Measurement
 
 from manyheads_client.bundle import Bundle
 from manyheads_client.listing import ANSWERS, Line, Summary, build_line, summarise
 from manyheads_client.pictures import ItemPictures, Pictures
 from manyheads_client.records import Record
 from manyheads_client.words import LIMITS, MEANINGS, decision_rule, printable, signed
+from manyheads_shared.bundle import LeftOut, VerifiedHead
+from manyheads_shared.calibration import Band
+from manyheads_shared.clock import now
+from manyheads_shared.decision import State
+from manyheads_shared.evidence import EvidenceRecord, Instrument, Measurement
 
 FULL_CARDS = 200  # about 5 MB of pictures
 MAX_ROWS = 5000  # further records are in the record file

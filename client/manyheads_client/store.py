@@ -19,12 +19,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
+from manyheads_client.errors import NoBundleError, StoreBusyError
 from manyheads_shared.digest import Digest, digest_bytes, digest_file, hex_of, verify_digest
 from manyheads_shared.document import Document, Value
+from manyheads_shared.errors import ManifestError, UsageError
 from manyheads_shared.files import write_atomic
 from manyheads_shared.manifest import DigestField, Name, Time
-
-from manyheads_client.errors import NoBundleError, StoreBusyError
 
 LOCK_WAIT_SECONDS = 60.0  # another pull is usually done by then
 _LOCK_POLL_SECONDS = 0.2
@@ -87,9 +87,13 @@ class Store:
 
         Raises:
             StoreBusyError: another process still holds it after `wait_seconds`.
+            UsageError: the folder cannot be written to.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+        except (PermissionError, FileExistsError, NotADirectoryError) as error:
+            raise UsageError(f"{self.folder}: expected a folder that can be written to ({error.strerror})") from error
         try:
             deadline = time.monotonic() + wait_seconds
             while not _try_lock(handle):
@@ -159,12 +163,12 @@ class Store:
 
     def history(self) -> list[HeldBundle]:
         """Every adopted bundle, oldest first."""
-        return [HeldBundle.from_bytes(path.read_bytes()) for path in sorted(self._bundles.glob("[0-9]*.json"))]
+        return [_read_held(path) for path in sorted(self._bundles.glob("[0-9]*.json"))]
 
     def find_current(self) -> HeldBundle | None:
         """Return the current bundle's record, or None in an empty store."""
         paths = sorted(self._bundles.glob("[0-9]*.json"))
-        return HeldBundle.from_bytes(paths[-1].read_bytes()) if paths else None
+        return _read_held(paths[-1]) if paths else None
 
     def current(self) -> HeldBundle:
         """Return the current bundle's record.
@@ -200,6 +204,13 @@ def default_store() -> Path:
         return Path(chosen).expanduser()
     data = os.environ.get("XDG_DATA_HOME")
     return (Path(data) if data else Path.home() / ".local" / "share") / "manyheads"
+
+
+def _read_held(path: Path) -> HeldBundle:
+    try:
+        return HeldBundle.from_bytes(path.read_bytes())
+    except ManifestError as error:
+        raise ManifestError(f"{path} was damaged ({error}). Remove this one file and pull again.") from error
 
 
 def _try_lock(handle: int) -> bool:

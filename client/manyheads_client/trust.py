@@ -11,8 +11,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from manyheads_shared.api import TUF_METADATA_PREFIX
-from manyheads_shared.digest import Digest
 from tuf.api import exceptions
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 from tuf.ngclient import Updater, UpdaterConfig
@@ -22,6 +20,8 @@ from manyheads_client.errors import MalformedMetadataError, MixAndMatchError, Wr
 from manyheads_client.fetch import Fetcher
 from manyheads_client.refusals import named_refusals
 from manyheads_client.store import HeldMetadata, Store
+from manyheads_shared.api import TUF_METADATA_PREFIX
+from manyheads_shared.digest import Digest
 
 # bytes; a targets file of 10,000 heads, three objects each, has about 9 MB
 CONFIG = UpdaterConfig(targets_max_length=32 << 20, app_user_agent="manyheads")

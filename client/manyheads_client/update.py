@@ -6,18 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from manyheads_shared.api import TUF_TARGETS_PREFIX
-from manyheads_shared.artifact import MAX_PRIMARY_BYTES
-from manyheads_shared.bundle import BUNDLE_TARGET, BundleManifest, object_target, verify_bundle
-from manyheads_shared.clock import now
-from manyheads_shared.digest import Digest, digest_file, hex_of, parse_digest
-from manyheads_shared.errors import DigestMismatchError, HubRefusedError, HubUnreachableError, UsageError
 from tuf.api.metadata import TargetFile
 
 from manyheads_client.errors import EndlessDataError, MissingTargetError, OwnerChangedError, SequenceError
 from manyheads_client.fetch import Fetcher
 from manyheads_client.store import HeldBundle, PinnedOwner, Store
 from manyheads_client.trust import Chain, read_root, refresh, verify_chain, verify_root
+from manyheads_shared.api import TUF_TARGETS_PREFIX
+from manyheads_shared.artifact import MAX_PRIMARY_BYTES
+from manyheads_shared.bundle import BUNDLE_TARGET, BundleManifest, object_target, verify_bundle
+from manyheads_shared.clock import now
+from manyheads_shared.digest import Digest, digest_file, hex_of, parse_digest
+from manyheads_shared.errors import DigestMismatchError, HubRefusedError, HubUnreachableError, UsageError
 
 PARALLEL_FETCHES = 6  # hides the network's latency; heads are small and many
 _NOT_FOUND = 404

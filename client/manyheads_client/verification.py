@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from manyheads_client.bundle import open_held
+from manyheads_client.store import HeldBundle, Store
 from manyheads_shared.clock import write_time
 from manyheads_shared.digest import Digest, digest_file
 from manyheads_shared.errors import ManyheadsError
-
-from manyheads_client.bundle import open_held
-from manyheads_client.store import HeldBundle, Store
 
 
 @dataclass(frozen=True)

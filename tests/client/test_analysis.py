@@ -5,13 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from manyheads_client import Attribution, Bundle, Failure, analysis, attribute
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.decision import State
 from manyheads_shared.digest import digest_file
 from manyheads_shared.errors import UsageError
 from manyheads_shared.image import Pixels
-from PIL import Image
 
 
 def paths_of(lab: Path) -> list[Path]:

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from tests.support.hub_simulator import HubSimulator
+from typer.testing import CliRunner
+
 from manyheads_client.cli import app
 from manyheads_client.records import read_records
 from manyheads_client.store import Store
 from manyheads_shared.errors import DatasetError, UsageError, VerificationError
 from manyheads_shared.evidence import EvidenceRecord
-from typer.testing import CliRunner
-
-from tests.support.hub_simulator import HubSimulator
 
 
 def run(*arguments: object) -> Result:
@@ -73,6 +73,12 @@ def test_a_folder_without_images_is_an_error_that_says_what_is_there(lab: Path, 
     result = run("attribute", tmp_path, "--store", lab / "store")
     assert isinstance(result.exception, DatasetError)
     assert "1 .heic" in str(result.exception)
+
+
+@pytest.mark.parametrize("option", ["--jsonl", "--report"])
+def test_nowhere_to_write_is_found_before_any_work(lab: Path, tmp_path: Path, option: str) -> None:
+    result = run("attribute", lab / "images", "--store", lab / "store", option, tmp_path)
+    assert isinstance(result.exception, UsageError)
 
 
 def test_pull_and_pull_again(tmp_path: Path) -> None:

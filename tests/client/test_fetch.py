@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.hub_simulator import HubSimulator
+
 from manyheads_client.errors import EndlessDataError, SlowHubError
 from manyheads_client.fetch import FetchLimits, HttpFetcher
 from manyheads_shared.errors import HubRefusedError, HubUnreachableError, UsageError
-
-from tests.support.hub_simulator import HubSimulator
 
 PATH = "/tuf/targets/large"
 DATA = bytes(range(256)) * 1024
@@ -38,6 +38,13 @@ def download(url: str, path: Path, length: int = len(DATA)) -> None:
 
 def test_a_file_comes_whole(address: str) -> None:
     assert fetch(address + PATH) == DATA
+
+
+def test_one_connection_serves_many_files(hub: HubSimulator, address: str) -> None:
+    fetcher = HttpFetcher(LIMITS)
+    for _ in range(5):
+        assert b"".join(fetcher.stream(address + PATH)) == DATA
+    assert hub.connections == 1
 
 
 def test_a_file_comes_from_an_offset_on(address: str) -> None:

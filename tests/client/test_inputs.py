@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from manyheads_client.inputs import collect_inputs
 from manyheads_shared.errors import UsageError
 

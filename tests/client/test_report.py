@@ -2,6 +2,8 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.support.makers import TIME
+
 from manyheads_client import Bundle, attribute, report
 from manyheads_client.pictures import NO_PICTURES, Pictures, draw_pictures
 from manyheads_client.records import Record
@@ -9,8 +11,6 @@ from manyheads_client.report import build_report, select_cards
 from manyheads_client.words import MEANINGS
 from manyheads_shared.decision import Answer, State
 from manyheads_shared.evidence import EvidenceRecord, FailureRecord
-
-from tests.support.makers import TIME
 
 
 @pytest.fixture(scope="module")

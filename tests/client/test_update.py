@@ -1,15 +1,15 @@
 from pathlib import Path
 
 import pytest
+from tests.support.hub_simulator import URL, HubSimulator
+from tests.support.makers import make_bundle
+
 from manyheads_client.bundle import Bundle
 from manyheads_client.errors import NoBundleError, OwnerChangedError, StoreBusyError, WrongRootError
 from manyheads_client.store import Store
 from manyheads_client.update import Pulled, pull
-from manyheads_shared.errors import HubUnreachableError, UsageError
+from manyheads_shared.errors import HubUnreachableError, ManifestError, UsageError
 from manyheads_shared.keys import generate_key
-
-from tests.support.hub_simulator import URL, HubSimulator
-from tests.support.makers import make_bundle
 
 
 @pytest.fixture
@@ -173,6 +173,22 @@ def test_a_broken_download_is_kept_and_resumed(hub: HubSimulator, store: Store) 
 def test_a_store_in_use_is_not_changed_by_a_second_process(store: Store) -> None:
     with store.lock(), pytest.raises(StoreBusyError, match="another process"), store.lock(wait_seconds=0):
         pass
+
+
+def test_a_damaged_history_names_the_file(hub: HubSimulator, store: Store) -> None:
+    pull_from(hub, store)
+    record = store.folder / "bundles" / "0000000001.json"
+    record.write_bytes(b"{}")
+    with pytest.raises(ManifestError, match="Remove this one file and pull again"):
+        pull_from(hub, store)
+    record.unlink()
+    pull_from(hub, store)
+
+
+def test_a_store_that_is_a_file_is_refused(tmp_path: Path, hub: HubSimulator) -> None:
+    (tmp_path / "store").touch()
+    with pytest.raises(UsageError, match="expected a folder"):
+        pull_from(hub, Store(tmp_path / "store"))
 
 
 def test_progress_counts_bytes_to_the_last_one(hub: HubSimulator, store: Store) -> None:

@@ -13,21 +13,22 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 from typing import Any
 
+from securesystemslib.signer import CryptoSigner
+from tests.support.makers import MadeBundle, make_bundle
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
+
 from manyheads_client.fetch import Fetcher
 from manyheads_shared.api import TUF_METADATA_PREFIX, TUF_TARGETS_PREFIX
 from manyheads_shared.bundle import BUNDLE_TARGET, object_target
 from manyheads_shared.digest import Digest, digest_bytes, hex_of
 from manyheads_shared.errors import HubRefusedError, HubUnreachableError
 from manyheads_shared.keys import generate_key
-from securesystemslib.signer import CryptoSigner
-from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
-
-from tests.support.makers import MadeBundle, make_bundle
 
 URL = "http://hub.test"
 ROLES = ("root", "targets", "snapshot", "timestamp")
 _THRESHOLDS = {"root": 2, "targets": 2, "snapshot": 1, "timestamp": 1}
 _ENDLESS_CHUNK = b"\0" * (1 << 16)
+_TRICKLE_SECONDS = 0.05  # a byte
 
 Files = dict[str, bytes]
 
@@ -38,8 +39,9 @@ class HubSimulator(Fetcher):
     def __init__(self, bundle: MadeBundle | None = None) -> None:
         self.files: Files = {}  # by path below the hub's address
         self.requests: list[str] = []
+        self.connections = 0  # over HTTP
         self.endless: set[str] = set()  # paths that never end
-        self.stalled: set[str] = set()  # paths that trickle, over HTTP
+        self.stalled: set[str] = set()  # paths that trickle
         self.broken: dict[str, int] = {}  # path -> bytes after which the connection breaks, once
         self.chunk_bytes = 1 << 14
         self.chunk_pause_seconds = 0.0
@@ -210,6 +212,9 @@ class HubSimulator(Fetcher):
         """The body of an answer, as truthful as it was told to be."""
         while path in self.endless:
             yield _ENDLESS_CHUNK
+        for i in range(len(data) if path in self.stalled else 0):
+            time.sleep(_TRICKLE_SECONDS)
+            yield data[i : i + 1]
         with self._lock:
             limit = self.broken.pop(path, len(data))
         for start in range(offset, min(limit, len(data)), self.chunk_bytes):
@@ -279,6 +284,10 @@ def _handler(hub: HubSimulator) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def setup(self) -> None:
+            super().setup()
+            hub.connections += 1
+
         def do_GET(self) -> None:
             data = hub.answer(self.path)
             if data is None:
@@ -293,17 +302,10 @@ def _handler(hub: HubSimulator) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.close_connection = self.path in hub.endless or self.path in hub.stalled
             try:
-                self._send(data, offset)
+                for chunk in hub.chunks(self.path, data, offset):
+                    self.wfile.write(chunk)
             except (BrokenPipeError, ConnectionResetError, HubUnreachableError):
                 self.close_connection = True
-
-        def _send(self, data: bytes, offset: int) -> None:
-            if self.path in hub.stalled:
-                for byte in data:
-                    self.wfile.write(bytes([byte]))
-                    time.sleep(0.05)
-            for chunk in hub.chunks(self.path, data, offset):
-                self.wfile.write(chunk)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
             """Say nothing."""

@@ -1,5 +1,6 @@
 """`manyheads attribute`."""
 
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -8,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from manyheads_shared.errors import DatasetError
-from manyheads_shared.files import write_atomic
-from manyheads_shared.terminal import print_json, progress, stderr, stdout
 
 from manyheads_client.commands.options import JsonOption, StoreOption
+from manyheads_shared.errors import DatasetError, UsageError
+from manyheads_shared.files import write_atomic
+from manyheads_shared.terminal import print_json, progress, stderr, stdout
 
 if TYPE_CHECKING:
     from manyheads_client.bundle import Bundle
@@ -56,6 +57,8 @@ def attribute(
     inputs = collect_inputs(paths)
     if not inputs.images:
         raise DatasetError(f"no png, jpeg or webp file under {', '.join(map(str, paths))}. {_passed_over(inputs)}")
+    if report:
+        _check_writable(report)
     bundle = Bundle.open(store)
     for warning in bundle.warnings():
         stderr.print(f"warning: {warning}", style="yellow", markup=False)
@@ -98,9 +101,8 @@ def _examine(images: Sequence[Path], file: "RecordFile", bundle: "Bundle", devic
     """Attribute what is not recorded yet, writing as it goes; return the speed in words."""
     if not images:
         return "Nothing was left to examine."
-    from manyheads_shared.compute import choose_compute
-
     from manyheads_client.analysis import attribute as attribute_images
+    from manyheads_shared.compute import choose_compute
 
     compute = choose_compute(device, precision)
     bundle.scorer(compute)  # loading it is not the images' time
@@ -121,6 +123,16 @@ def _examine(images: Sequence[Path], file: "RecordFile", bundle: "Bundle", devic
         f"{len(images)} images in {seconds:.1f} s ({len(images) / seconds:.0f} a second) on {compute.device_name}, "
         f"{compute.precision}."
     )
+
+
+def _check_writable(path: Path) -> None:
+    """Find out before hours of work that there is nowhere to write to."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--report {path}: its folder cannot be made ({error.strerror})") from error
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UsageError(f"--report {path}: expected a file in a folder that can be written to")
 
 
 def _write_report(path: Path, records: Path, bundle: "Bundle", device: str, precision: str) -> None:

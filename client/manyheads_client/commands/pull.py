@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from manyheads_client.commands.options import JsonOption, StoreOption
 from manyheads_shared.digest import short
 from manyheads_shared.errors import UsageError
 from manyheads_shared.terminal import print_json, progress, stderr, stdout
-
-from manyheads_client.commands.options import JsonOption, StoreOption
 
 
 def pull(

@@ -4,16 +4,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from manyheads_client.commands.options import JsonOption, StoreOption
 from manyheads_shared.digest import short
 from manyheads_shared.terminal import print_json, stdout
 
-from manyheads_client.commands.options import JsonOption, StoreOption
-
 if TYPE_CHECKING:
-    from manyheads_shared.calibration import Band
-
     from manyheads_client.bundle import Bundle
     from manyheads_client.store import HeldBundle, Store
+    from manyheads_shared.calibration import Band
 
 
 def show(

@@ -1,10 +1,10 @@
 """`manyheads verify`."""
 
-from manyheads_shared.errors import VerificationError
-from manyheads_shared.terminal import print_json, stdout
 from rich.text import Text
 
 from manyheads_client.commands.options import JsonOption, StoreOption
+from manyheads_shared.errors import VerificationError
+from manyheads_shared.terminal import print_json, stdout
 
 
 def verify(*, store: StoreOption = None, json: JsonOption = False) -> None:
