@@ -14,6 +14,7 @@ import typer
 from securesystemslib.dsse import Envelope
 
 from manyheads_shared import errors as shared_errors
+from manyheads_shared import terminal
 from manyheads_shared.api import Message
 from manyheads_shared.bundle import BundleManifest
 from manyheads_shared.calibration import Calibration
@@ -62,7 +63,7 @@ def _below(name: str, command: click.Command) -> Iterator[tuple[str, click.Comma
 
 
 COMMANDS = dict(_commands())
-WRITTEN = "\n".join(page.read_text() for page in PAGES)
+COMMAND_PAGE = (ROOT / "docs" / "commands.md").read_text()
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -74,11 +75,34 @@ def test_a_command_has_help_with_an_example_of_itself(name: str) -> None:
     assert f"Example: {name}" in text or f"Examples: {name}" in text
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_is_named_in_readme_or_docs(name: str) -> None:
-    _, _, command = name.partition(" ")
+def test_the_page_of_commands_lists_exactly_what_is_there() -> None:
+    listed = []
+    for section in COMMAND_PAGE.split("## `")[1:]:
+        program = section.partition("`")[0]
+        rows = re.findall(r"^\| `([a-z -]+)", section.partition("## Exit")[0], re.MULTILINE)
+        listed += [f"{program} {row.strip()}" for row in rows]
 
-    assert f"`{command}" in WRITTEN or name in WRITTEN
+    assert sorted(listed) == sorted(COMMANDS)
+
+
+def test_a_reader_of_the_readme_meets_the_main_commands() -> None:
+    readme = (ROOT / "README.md").read_text()
+    rarely = {"manyheads-contributor key show", "manyheads-hub openapi", "manyheads-hub worker", "manyheads-hub publish-bundle"}
+    rarely |= {"manyheads-hub suite", "manyheads-hub yank", "manyheads-hub keys show", "manyheads-hub keys refresh"}
+
+    assert [name for name in COMMANDS if name not in readme and name not in rarely] == []
+
+
+def test_every_environment_variable_is_documented() -> None:
+    sources = "".join(path.read_text() for path in ROOT.glob("*/manyheads_*/**/*.py"))
+
+    assert set(re.findall(r"\bMANYHEADS_[A-Z_]+", sources)) == set(re.findall(r"`(MANYHEADS_[A-Z_]+)`", COMMAND_PAGE))
+
+
+def test_the_exit_codes_documented_are_those_of_the_terminal() -> None:
+    documented = re.findall(r"^\| (\d+) \| ", COMMAND_PAGE, re.MULTILINE)
+
+    assert documented == re.findall(r"(?:codes: |· )(\d+) ", " ".join((terminal.__doc__ or "").split()))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
