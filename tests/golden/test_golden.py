@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from manyheads_shared.artifact import read_head, read_primary, write_head, write_primary
 from manyheads_shared.bundle import BundleManifest, VerifiedBundle, verify_bundle
 from manyheads_shared.calibration import Calibration

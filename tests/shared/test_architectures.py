@@ -1,6 +1,7 @@
 from itertools import pairwise
 
 import pytest
+
 from manyheads_shared.architectures import ARCHITECTURES, Architecture, get_architecture, parameter_count
 from manyheads_shared.errors import ManifestError
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from manyheads_shared.canonical import MAX_DOCUMENT_BYTES, from_canonical, to_canonical
 from manyheads_shared.errors import ManifestError
 

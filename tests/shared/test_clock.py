@@ -3,9 +3,10 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
 from manyheads_shared.clock import now, read_time, write_time
 from manyheads_shared.manifest import Time
-from pydantic import TypeAdapter
 
 
 @given(st.datetimes(min_value=datetime(1000, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 - hypothesis adds the zone

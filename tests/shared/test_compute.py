@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from manyheads_shared import __version__
 from manyheads_shared.compute import choose_compute, software
 from manyheads_shared.errors import UsageError

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from manyheads_shared.calibration import Band
 from manyheads_shared.decision import Answer, State, Verdict, answer, decide, decide_as_published
 

@@ -3,11 +3,12 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
+
 from manyheads_shared.canonical import to_canonical
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.document import MAX_INTEGER, Count, Document, Fraction, Value
 from manyheads_shared.errors import ManifestError, UnsupportedVersionError
-from pydantic import ValidationError
 
 
 class _Part(Value):

@@ -2,6 +2,7 @@ import inspect
 import re
 
 import pytest
+
 from manyheads_shared import errors
 from manyheads_shared.errors import DigestMismatchError, HubRefusedError, ManyheadsError, PrimaryMismatchError
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from manyheads_shared.files import write_atomic
 
 # stops for ever at one of the three moments a kill could hit: after writing, after syncing, before the rename

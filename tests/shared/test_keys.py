@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from securesystemslib.signer import CryptoSigner
+
 from manyheads_shared.errors import SignatureError, UsageError
 from manyheads_shared.keys import generate_key, parse_public_key, public_pem, read_private_key, write_private_key
-from securesystemslib.signer import CryptoSigner
 
 
 @pytest.fixture

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from manyheads_shared.metrics import auroc, binary_metrics, clopper_pearson, contradictions, wilson
 from scipy import stats
+
+from manyheads_shared.metrics import auroc, binary_metrics, clopper_pearson, contradictions, wilson
 
 counts = st.integers(1, 500).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 

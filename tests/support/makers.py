@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+from securesystemslib.signer import CryptoSigner
+
 from manyheads_shared import networks
 from manyheads_shared.architectures import get_architecture
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary, write_head, write_primary
@@ -18,8 +21,6 @@ from manyheads_shared.manifest import Generator, HeadManifest, Preprocessing, Pr
 from manyheads_shared.preprocess import Preprocessor, dct_statistics
 from manyheads_shared.scoring import measure_probe
 from manyheads_shared.statements import Bound, HubPredicate, OwnerPredicate, sign_hub_statement, sign_owner_statement
-from PIL import Image
-from securesystemslib.signer import CryptoSigner
 
 TIME = "2026-01-02T03:04:05Z"
 NO_DIGEST = Digest("sha256:" + "0" * 64)
