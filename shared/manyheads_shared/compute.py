@@ -56,6 +56,8 @@ def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
         raise UsageError(f"--device: expected auto, cpu or cuda, got {device!r}")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise UsageError("--device cuda: torch finds no GPU here; use --device cpu")
+    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
+        raise UsageError(f"--device {device}: torch finds {torch.cuda.device_count()} GPUs here, counted from 0")
     if precision == "auto":
         return Compute(chosen, "bfloat16" if _multiplies_bfloat16(chosen) else "float32")
     if precision not in ("float32", "bfloat16"):
