@@ -7,9 +7,11 @@ never was, and its number is free.
 
 import fcntl
 import logging
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import IO
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
@@ -33,6 +35,7 @@ from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut, object_
 from manyheads_shared.digest import Digest
 
 OBSOLETE = "made for an earlier primary; its owner can train it again on the present one"
+WAIT_SECONDS = 0.2  # between two looks at whether another process still publishes
 
 logger = logging.getLogger(__name__)
 
@@ -47,10 +50,16 @@ class Edition:
 
 
 @contextmanager
-def publishing_alone(hub: Hub) -> Iterator[None]:
-    """Let one process at a time publish; whoever was killed in here holds it no longer. Ends what was cut short."""
+def publishing_alone(hub: Hub, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Let one process at a time publish; whoever was killed in here holds it no longer. Ends what was cut short.
+
+    Args:
+        on_wait: called now and then while another process publishes; what it raises ends the waiting.
+    """
     with (hub.settings.folder / "publish.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        while not _try_lock(lock):
+            on_wait()
+            time.sleep(WAIT_SECONDS)
         _end_cut_short(hub)
         yield
 
@@ -213,6 +222,14 @@ def _mark_published(session: Session, manifest: BundleManifest) -> None:
     named = {manifest.digest, *manifest.object_digests()}
     known = set(session.scalars(select(PublishedObjectRow.digest).where(PublishedObjectRow.digest.in_(named))))
     session.add_all(PublishedObjectRow(digest=digest, sequence=manifest.sequence) for digest in sorted(named - known))
+
+
+def _try_lock(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _end_cut_short(hub: Hub) -> None:

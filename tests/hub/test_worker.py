@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
-from tests.support.live_hub import Owner, find, let_leases_run_out, package, submit, work
+from tests.support.live_hub import Owner, find, let_leases_run_out, package, publish_primary, submit, work
 from tests.support.makers import make_generator, make_head_bytes
 from tests.support.world import draw_proofs, trained_primary
 
@@ -90,6 +90,18 @@ def test_a_worker_that_stood_still_writes_nothing_over_its_successor(hub: Hub, a
     resume.set()
     slow.join()
     assert (before.state, find(hub, submission), accepted_heads(hub)) == ("accepted", before, 1)
+
+
+def test_a_head_whose_primary_is_replaced_while_it_is_measured_is_refused(hub: Hub, ada: Owner) -> None:
+    submission = submit(hub, ada, package(ada, ALPHA))
+
+    def replace_primary(images: int, total: int) -> None:
+        if images == total:
+            publish_primary(hub, trained_primary("2"))
+
+    Worker(hub, on_batch=replace_primary).run_once()
+    info = find(hub, submission)
+    assert (info.state, [reason.code for reason in info.reasons], accepted_heads(hub)) == ("refused", ["primary-replaced"], 0)
 
 
 def test_a_long_evaluation_keeps_its_lease(hub: Hub, ada: Owner, monkeypatch: pytest.MonkeyPatch) -> None:

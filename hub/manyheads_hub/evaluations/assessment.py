@@ -23,6 +23,11 @@ from manyheads_shared.api import Reason, SubmissionState
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
 from manyheads_shared.statements import sign_hub_statement
 
+PRIMARY_REPLACED = Reason(
+    code="primary-replaced",
+    message="the hub publishes another primary since this head was submitted; train it on the new one",
+)
+
 
 @dataclass(frozen=True)
 class Task:
@@ -44,12 +49,8 @@ def prepare(hub: Hub, submission_id: str) -> Task | Reason:
     """
     with hub.database.read() as session:
         row = _find(session, submission_id)
-        newest = primaries.newest(session)
-        if newest is None or newest.digest != row.primary:
-            return Reason(
-                code="primary-replaced",
-                message="the hub publishes another primary since this head was submitted; train it on the new one",
-            )
+        if _is_obsolete(session, row):
+            return PRIMARY_REPLACED
         proofs = BlobSequence(hub.blobs, row.proofs)
         listed = catalogue.listed_heads(session, row.primary)
         others = [head for head in listed if head.generator != row.generator]
@@ -83,8 +84,9 @@ def conclude(hub: Hub, lease: jobs.Lease, task: Task, scores: Scores, pictures: 
         jobs.finish(session, lease)
         row = _find(session, lease.subject)
         row.evaluation = to_info(evaluation).model_dump(mode="json")
-        close(session, row.id, "accepted" if decision.accepted else "refused", decision.reasons)
-        if not decision.accepted:
+        reasons = [*([PRIMARY_REPLACED] if _is_obsolete(session, row) else []), *decision.reasons]
+        close(session, row.id, "refused" if reasons else "accepted", reasons)
+        if reasons:
             return
         _replace_older(session, row)
         session.add(
@@ -125,6 +127,11 @@ def close(session: Session, submission_id: str, state: SubmissionState, reasons:
     row = _find(session, submission_id)
     row.state, row.updated = state, clock.now()
     row.reasons = [reason.model_dump(mode="json") for reason in reasons]
+
+
+def _is_obsolete(session: Session, row: SubmissionRow) -> bool:
+    current = primaries.current(session)
+    return current is None or current.digest != row.primary
 
 
 def _replace_older(session: Session, row: SubmissionRow) -> None:

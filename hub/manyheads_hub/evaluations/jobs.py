@@ -131,6 +131,11 @@ def release(session: Session, lease: Lease) -> None:
     _requeue(session, row, after=0.0, error=row.error)
 
 
+def is_waiting(session: Session, kind: JobKind, subject: str = "") -> bool:
+    """Whether such a job waits."""
+    return _waiting(session, kind, subject) is not None
+
+
 def is_open(session: Session, job_id: int) -> bool:
     """Whether a job waits or runs."""
     return session.scalars(select(JobRow.state).where(JobRow.id == job_id)).one() in ("queued", "leased")
@@ -156,7 +161,7 @@ def queue_position(session: Session, kind: JobKind, subject: str) -> int | None:
     return 1 + session.scalars(before).one()
 
 
-def _waiting(session: Session, kind: JobKind, subject: str) -> int | None:
+def _waiting(session: Session, kind: str, subject: str) -> int | None:
     return session.scalars(
         select(JobRow.id).where(JobRow.kind == kind, JobRow.subject == subject, JobRow.state == "queued")
     ).one_or_none()
@@ -164,9 +169,7 @@ def _waiting(session: Session, kind: JobKind, subject: str) -> int | None:
 
 def _requeue(session: Session, row: JobRow, *, after: float, error: str | None) -> None:
     """Queue a leased job again, unless its like was queued meanwhile: that one then stands for both."""
-    if session.scalars(
-        select(JobRow.id).where(JobRow.kind == row.kind, JobRow.subject == row.subject, JobRow.state == "queued")
-    ).one_or_none():
+    if _waiting(session, row.kind, row.subject) is not None:
         _close(row, "done", error)
         return
     row.state, row.run_after, row.error = "queued", time.time() + after, error

@@ -94,7 +94,7 @@ class Worker:
         assessment.conclude(self._hub, lease, task, measured.scores, measured.pictures)
 
     def _publish(self, lease: Lease, beat: Progress) -> None:
-        with publishing.publishing_alone(self._hub):
+        with publishing.publishing_alone(self._hub, on_wait=lambda: beat(0, 0)):
             edition = publishing.prepare(self._hub)
             from manyheads_hub.evaluations import measure  # noqa: PLC0415
             from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
@@ -125,7 +125,7 @@ class Worker:
                 raise LeaseLostError(f"job {lease.job_id} was taken over by another worker")
             if self._stop.is_set():
                 raise StoppedError("the worker was asked to stop")
-            if self._on_batch:
+            if self._on_batch and total:
                 self._on_batch(images, total)
 
         thread = threading.Thread(target=extend, name=f"lease of job {lease.job_id}", daemon=True)
@@ -185,7 +185,8 @@ def _fail_publication(session: Session, lease: Lease, error: Exception) -> None:
         return
     if isinstance(error, ManyheadsError):
         jobs.bury(session, lease, describe(error))
-    publishing.withdraw_candidate(session)
+    if not jobs.is_waiting(session, "publish"):  # otherwise the primary was added since, and has its own try
+        publishing.withdraw_candidate(session)
 
 
 def describe(error: Exception) -> str:

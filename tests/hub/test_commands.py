@@ -1,0 +1,159 @@
+"""The commands as a maintainer types them: what they print, change and return."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from tests.support.live_hub import Owner, package, submit, work
+from tests.support.makers import make_generator, write_dataset
+from tests.support.world import trained_primary, write_suite
+from typer.testing import CliRunner
+
+from manyheads_hub.cli import app
+from manyheads_hub.errors import ConflictError, NotFoundError, PublicationError
+from manyheads_hub.hub import Hub
+from manyheads_shared.api import BundleInfo
+from manyheads_shared.errors import ArtifactError, UsageError
+from manyheads_shared.keys import generate_key, public_pem
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def run_json(*arguments: object) -> dict[str, object]:
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    answer: dict[str, object] = json.loads(result.stdout)
+    return answer
+
+
+@pytest.fixture
+def folder(hub: Hub) -> Path:
+    return hub.settings.folder
+
+
+@pytest.fixture
+def accepted(hub: Hub, ada: Owner) -> str:
+    submission = submit(hub, ada, package(ada, make_generator("alpha")))
+    work(hub)
+    return submission
+
+
+COMMANDS = ("init", "serve", "worker", "suite", "publish-primary", "enrol", "review", "publish-bundle", "yank", "openapi")
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "keys show", "keys check", "keys refresh"])
+def test_every_command_explains_itself_with_an_example(command: str) -> None:
+    result = run(*command.split(), "--help")
+    assert (result.exit_code, "Example: manyheads-hub" in result.stdout) == (0, True)
+
+
+def test_a_hub_is_made_given_a_primary_and_enrols_its_first_owner(tmp_path: Path) -> None:
+    write_suite(tmp_path / "suite")
+    (tmp_path / "primary.safetensors").write_bytes(trained_primary())
+    (tmp_path / "ada.pub").write_text(public_pem(generate_key().public_key))
+    made = run_json("init", tmp_path / "hub", "--name", "lab", "--suite", tmp_path / "suite")
+    assert Path(str(made["root"])).is_file()
+    published = run_json("publish-primary", tmp_path / "hub", tmp_path / "primary.safetensors")
+    assert BundleInfo.model_validate(published["bundle"]).sequence == 1
+    enrolled = run_json("enrol", tmp_path / "hub", "ada", "--key", tmp_path / "ada.pub", "--generator", "alpha")
+    assert str(enrolled["token"]).startswith("mh_")
+
+
+def test_the_token_stands_alone_on_stdout(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "bob.pub").write_text(public_pem(generate_key().public_key))
+    result = run("enrol", folder, "bob", "--key", tmp_path / "bob.pub", "--generator", "delta")
+    assert (result.stdout.count("\n"), len(result.stdout.strip())) == (1, 46)
+    assert "shown once" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("publish-bundle",),
+        ("yank", "alpha@1", "--reason", "claims cats"),
+        ("suite", "SUITE"),
+        ("publish-primary", "PRIMARY"),
+        ("enrol", "bob", "--key", "KEY", "--generator", "delta"),
+    ],
+)
+def test_a_dry_run_changes_nothing(
+    folder: Path, accepted: str, tmp_path_factory: pytest.TempPathFactory, arguments: Sequence[str]
+) -> None:
+    desk = tmp_path_factory.mktemp("desk")
+    write_dataset(desk / "suite", {"real/photos": 2, "generated/other": 2})
+    (desk / "primary").write_bytes(trained_primary("2"))
+    (desk / "key").write_text(public_pem(generate_key().public_key))
+    command, *rest = [str(desk / word.lower()) if word.isupper() else word for word in arguments]
+    before = snapshot(folder)
+    result = run(command, folder, *rest, "--dry-run")
+    assert (result.exit_code, "would" in result.output) == (0, True)
+    assert snapshot(folder) == before
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every file but SQLite's shared memory, which readers touch too."""
+    return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".sqlite-shm"}
+
+
+def test_yanking_publishes_the_next_bundle_without_the_head(folder: Path, accepted: str) -> None:
+    answer = run_json("yank", folder, "alpha@1", "--reason", "claims cats")
+    assert BundleInfo.model_validate(answer["bundle"]).generators == []
+    with pytest.raises(ConflictError, match="yanked already: claims cats"):
+        run("yank", folder, "alpha@1", "--reason", "again")
+
+
+@pytest.mark.parametrize(("head", "error"), [("alpha", UsageError), ("alpha@9", NotFoundError)])
+def test_yanking_what_is_not_there_is_refused(folder: Path, head: str, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        run("yank", folder, head, "--reason", "x")
+
+
+def test_another_suite_gives_another_calibration(folder: Path, hub: Hub, accepted: str, tmp_path: Path) -> None:
+    for path in sorted(hub.suite_folder().glob("real/photos/*"))[:10]:
+        target = tmp_path / "other" / path.relative_to(hub.suite_folder())
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(path.read_bytes())
+    write_dataset(tmp_path / "other", {"generated/gamma": 60})
+    answer = run_json("suite", folder, tmp_path / "other")
+    assert BundleInfo.model_validate(answer["bundle"]).sequence == 3
+    assert hub.suite_folder() == tmp_path / "other"
+
+
+def test_nothing_new_publishes_nothing(folder: Path) -> None:
+    assert "up to date: bundle 1 (no heads yet)" in run("publish-bundle", folder).stdout
+
+
+def test_absent_offline_keys_are_told_before_a_primary_is_taken_in(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "primary").write_bytes(trained_primary("2"))
+    (folder / "keys/offline").rename(tmp_path / "safe")
+    with pytest.raises(UsageError, match="Bring the offline keys back"):
+        run("publish-primary", folder, tmp_path / "primary")
+    with pytest.raises(PublicationError, match="Bring the offline keys back"):
+        run("publish-bundle", folder)
+
+
+def test_what_is_no_primary_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        run("publish-primary", folder, tmp_path / "missing")
+    (tmp_path / "primary").write_bytes(b"not safetensors")
+    with pytest.raises(ArtifactError):
+        run("publish-primary", folder, tmp_path / "primary")
+
+
+def test_a_review_lists_submissions_and_shows_one_whole(folder: Path, accepted: str) -> None:
+    listed = run("review", folder).stdout
+    assert accepted in listed
+    assert "accepted" in listed
+    shown = run("review", folder, accepted).stdout
+    assert "alpha@1 by ada" in shown
+    assert "recall 100.0 %" in shown
+    assert run_json("review", folder, accepted)["state"] == "accepted"
+
+
+def test_a_worker_once_does_what_is_queued(folder: Path, hub: Hub, ada: Owner) -> None:
+    submit(hub, ada, package(ada, make_generator("alpha")))
+    assert run_json("worker", folder, "--once") == {"jobs": 2}

@@ -1,0 +1,59 @@
+"""A new hub is whole or absent, and an existing one is never touched."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from tests.support.makers import write_dataset
+
+from manyheads_hub import creation
+from manyheads_hub.creation import check_new_hub, check_suite_folder, create_hub
+from manyheads_hub.evaluations.policy import Policy, read_policy
+from manyheads_hub.hub import open_hub
+from manyheads_hub.settings import Settings
+from manyheads_shared.errors import DatasetError, UsageError
+
+
+def test_a_new_hub_opens_and_refuses_nothing_of_itself(tmp_path: Path) -> None:
+    suite = write_dataset(tmp_path / "suite", {"real/photos": 2, "generated/other": 2})
+    create_hub(check_new_hub(tmp_path / "hub", name="lab", suite=suite))
+    with open_hub(tmp_path / "hub") as hub:
+        assert (hub.settings.name, hub.suite_folder()) == ("lab", suite)
+        assert (read_policy(hub.settings.policy), hub.repository.newest_bundle()) == (Policy.new(), None)
+    assert (tmp_path / "hub/root.json").read_bytes() == (tmp_path / "hub/tuf/metadata/1.root.json").read_bytes()
+
+
+def test_only_its_owner_may_read_it(tmp_path: Path) -> None:
+    create_hub(check_new_hub(tmp_path / "hub", name="lab", suite=None))
+    private = [path for path in (tmp_path / "hub/keys").rglob("*") if path.is_file() and path.suffix != ".pub"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in private} == {0o600}
+    assert stat.S_IMODE((tmp_path / "hub").stat().st_mode) == 0o700
+
+
+def test_a_hub_is_never_overwritten(tmp_path: Path) -> None:
+    create_hub(check_new_hub(tmp_path / "hub", name="lab", suite=None))
+    with pytest.raises(UsageError, match="never overwritten"):
+        check_new_hub(tmp_path / "hub", name="lab", suite=None)
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").touch()
+    with pytest.raises(UsageError, match="holds other things"):
+        check_new_hub(tmp_path, name="lab", suite=None)
+
+
+def test_a_creation_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(settings: Settings) -> None:
+        (settings.folder / "keys").mkdir()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(creation, "_fill", fail)
+    with pytest.raises(OSError, match="No space"):
+        create_hub(Settings(tmp_path / "hub", "lab"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("sources", [{"real/photos": 2}, {"generated/other": 2}, {"real/photos": 2, "external/generated/x": 2}])
+def test_a_suite_without_both_kinds_is_refused(tmp_path: Path, sources: dict[str, int]) -> None:
+    with pytest.raises(DatasetError, match="thresholds need both kinds"):
+        check_suite_folder(write_dataset(tmp_path, sources))
