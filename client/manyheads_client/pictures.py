@@ -22,7 +22,7 @@ from manyheads_shared.overlay import overlay
 
 THUMBNAIL_PIXELS = 160  # longer side; a smaller image is left as it is
 JPEG_QUALITY = 85
-MAX_HEADS = 4  # overlays of heads on one card, the strongest first
+MAX_HEADS = 3  # overlays of heads on one card, the strongest first
 SCALE_QUANTILE = 0.99  # of all saliency values in the report: a single hot spot must not turn everything green
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from manyheads_client.commands.options import JsonOption, StoreOption
+from manyheads_shared.clock import write_time
 from manyheads_shared.digest import short
 from manyheads_shared.terminal import print_json, stdout
 
@@ -77,6 +78,8 @@ def _print_bundle(store: "Store", held: "HeldBundle", bundle: "Bundle") -> None:
         markup=False,
         soft_wrap=True,
     )
+    dates = ", ".join(f"{role} {write_time(expiry)}" for role, expiry in (bundle.expires or {}).items())
+    say(f"update metadata valid until: {dates}", markup=False, soft_wrap=True)
     for warning in bundle.warnings():
         say(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
     rows = [("generator", "level", "owner", "owner key", "no below", "yes from", "tested on", "recall there")]
@@ -108,6 +111,7 @@ def _as_json(store: "Store", held: "HeldBundle", bundle: "Bundle") -> dict[str, 
         "manifest": verified.manifest.model_dump(mode="json"),
         "primary": verified.primary.manifest.model_dump(mode="json"),
         "calibration": verified.calibration.model_dump(mode="json"),
+        "expires": {role: write_time(expiry) for role, expiry in (bundle.expires or {}).items()},
         "warnings": list(bundle.warnings()),
         "history": [
             {"sequence": each.sequence, "bundle": each.bundle, "adopted": each.adopted, "verified": each.verified}
