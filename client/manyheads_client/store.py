@@ -163,11 +163,11 @@ class Store:
 
     def history(self) -> list[HeldBundle]:
         """Every adopted bundle, oldest first."""
-        return [_read_held(path) for path in sorted(self._bundles.glob("[0-9]*.json"))]
+        return [_read_held(path) for path in self._held_paths()]
 
     def find_current(self) -> HeldBundle | None:
         """Return the current bundle's record, or None in an empty store."""
-        paths = sorted(self._bundles.glob("[0-9]*.json"))
+        paths = self._held_paths()
         return _read_held(paths[-1]) if paths else None
 
     def current(self) -> HeldBundle:
@@ -188,6 +188,9 @@ class Store:
     def pin_owners(self, owners: dict[str, PinnedOwner]) -> None:
         """Remember these owner keys."""
         write_atomic(self._owners, Owners.new(generators=owners).to_bytes())
+
+    def _held_paths(self) -> list[Path]:
+        return sorted(self._bundles.glob("[0-9]*.json"), key=lambda path: int(path.stem))
 
     def _sweep(self) -> None:
         """Remove what a killed process left: temporary files beside the whole ones."""

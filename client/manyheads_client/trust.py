@@ -24,7 +24,7 @@ from manyheads_shared.api import TUF_METADATA_PREFIX
 from manyheads_shared.digest import Digest
 
 # bytes; a targets file of 10,000 heads, three objects each, has about 9 MB
-CONFIG = UpdaterConfig(targets_max_length=32 << 20, app_user_agent="manyheads")
+CONFIG = UpdaterConfig(targets_max_length=32 << 20)
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,6 @@ class Chain:
 
     expires: Mapping[str, datetime]  # by role
     targets: Mapping[str, TargetFile]  # by target path
-
-    def expired(self, moment: datetime) -> tuple[str, ...]:
-        """Roles past their date at `moment`."""
-        return tuple(role for role, expiry in self.expires.items() if moment >= expiry)
 
 
 def refresh(store: Store, url: str, root: bytes, fetcher: Fetcher) -> HeldMetadata:
@@ -68,7 +64,7 @@ def refresh(store: Store, url: str, root: bytes, fetcher: Fetcher) -> HeldMetada
 def verify_chain(root: bytes, held: HeldMetadata, read_object: Callable[[Digest], bytes]) -> Chain:
     """Verify kept metadata from the trusted root down.
 
-    The plan: (1) the first root is the trusted one; (2) each later root is signed by the one before and by itself;
+    The plan: (1) the first root is the trusted one; (2) each later root is the next, signed by the one before and by itself;
     (3) timestamp, snapshot and targets are signed as the last root says; (4) they name each other's version and content.
 
     Raises:
@@ -86,6 +82,8 @@ def verify_chain(root: bytes, held: HeldMetadata, read_object: Callable[[Digest]
             newer = _load(Root, data)
             for signer in (trusted, newer):
                 signer.signed.verify_delegate(Root.type, newer.signed_bytes, newer.signatures)
+            if newer.signed.version != trusted.signed.version + 1:
+                raise MixAndMatchError(f"the kept roots go from {trusted.signed.version} to {newer.signed.version}; pull again")
             trusted = newer
         # step 3
         files = {role: read_object(digest) for role, digest in zip(_BELOW_ROOT, _digests(held), strict=True)}
