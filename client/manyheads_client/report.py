@@ -1,12 +1,12 @@
 """The report: one self-contained HTML page rendered from evidence records. Only its pictures come from elsewhere.
 
-It needs no script, no network and no font; names from files are data and are escaped. The first cards are shown in full, the
-rest as table rows, so that a scan of any size makes a page that opens.
+It needs no script, no network and no font; names from files are data and are escaped. Some images are shown in full, the rest
+as table rows, so that a scan of any size makes a page that opens.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice, zip_longest
 
 import jinja2
 
@@ -80,35 +80,52 @@ class Covered:
     worst_upper: float | None
 
 
-def select_cards(records: Iterable[Record]) -> list[EvidenceRecord]:
-    """Return the records that a report shows in full: the first ones with a verdict."""
-    return list(islice((record for record in records if isinstance(record, EvidenceRecord)), FULL_CARDS))
+@dataclass(frozen=True)
+class Selection:
+    """What a report shows of a scan."""
+
+    summary: Summary
+    cards: tuple[EvidenceRecord, ...]  # in full
+    rows: tuple[Line, ...]  # of those that are not shown in full, the first
+    instruments: tuple[Instrument, ...]  # a scan taken up on another machine has two
 
 
-def build_report(records: Iterable[Record], bundle: Bundle, pictures: Pictures) -> str:
-    """Render a report.
+def select(records: Iterable[Record]) -> Selection:
+    """Choose what a report shows, reading the records once.
 
-    Args:
-        records: of one scan, all made with `bundle`; read once.
-        pictures: of `select_cards(records)`.
+    Up to `FULL_CARDS` images are shown in full. Where there are more, every verdict gets its share, so that a few unusual
+    images do not drown among thousands of usual ones.
     """
-    shown: list[EvidenceRecord] = []
-    rows: list[Line] = []
-    instruments: dict[Instrument, None] = {}  # a scan taken up on another machine has two
+    first: dict[State, list[tuple[int, EvidenceRecord]]] = {state: [] for state in State}
+    lines: list[tuple[int, Line]] = []
+    instruments: dict[Instrument, None] = {}
 
     def sorted_out() -> Iterator[Line]:
-        for record in records:
+        for i, record in enumerate(records):
             line = build_line(record)
             if isinstance(record, EvidenceRecord):
                 instruments[record.instrument] = None
-                if len(shown) < FULL_CARDS:
-                    shown.append(record)
-                elif len(rows) < MAX_ROWS:
-                    rows.append(line)
+                if len(first[record.state]) < FULL_CARDS:
+                    first[record.state].append((i, record))
+                if len(lines) < FULL_CARDS + MAX_ROWS:
+                    lines.append((i, line))
             yield line
 
     summary = summarise(sorted_out())
-    axis = _axis(shown, bundle)
+    in_turn = chain.from_iterable(zip_longest(*first.values()))
+    chosen = dict(sorted(islice((entry for entry in in_turn if entry is not None), FULL_CARDS), key=lambda entry: entry[0]))
+    rows = islice((line for i, line in lines if i not in chosen), MAX_ROWS)
+    return Selection(summary, tuple(chosen.values()), tuple(rows), tuple(instruments))
+
+
+def build_report(selection: Selection, bundle: Bundle, pictures: Pictures) -> str:
+    """Render a report.
+
+    Args:
+        selection: of the records of one scan, all made with `bundle`.
+        pictures: of `selection.cards`.
+    """
+    summary, axis = selection.summary, _axis(selection.cards, bundle)
     manifest, calibration = bundle.verified.manifest, bundle.verified.calibration
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("manyheads_client"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
@@ -119,7 +136,7 @@ def build_report(records: Iterable[Record], bundle: Bundle, pictures: Pictures) 
         manifest=manifest,
         primary=bundle.verified.primary,
         calibration=calibration,
-        instruments=list(instruments),
+        instruments=selection.instruments,
         summary=summary,
         states=_states(summary),
         meanings=MEANINGS,
@@ -127,9 +144,9 @@ def build_report(records: Iterable[Record], bundle: Bundle, pictures: Pictures) 
         answers=ANSWERS,
         covered=[_covered(head, band) for head, band in zip(bundle.verified.heads, bundle.head_bands, strict=True)],
         left_out=_left_out(manifest.left_out),
-        cards=[_card(record, pictures, axis) for record in shown],
-        rows=rows,
-        row_count=summary.examined - len(shown),
+        cards=[_card(record, pictures, axis) for record in selection.cards],
+        rows=selection.rows,
+        row_count=summary.examined - len(selection.cards),
         scale=pictures.scale,
         axis=axis,
         rule=decision_rule(calibration),

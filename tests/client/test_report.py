@@ -7,7 +7,7 @@ from tests.support.makers import TIME
 from manyheads_client import Bundle, attribute, report
 from manyheads_client.pictures import NO_PICTURES, Pictures, draw_pictures
 from manyheads_client.records import Record
-from manyheads_client.report import build_report, select_cards
+from manyheads_client.report import build_report, select
 from manyheads_client.words import MEANINGS
 from manyheads_shared.decision import Answer, State
 from manyheads_shared.evidence import EvidenceRecord, FailureRecord
@@ -20,11 +20,11 @@ def records(bundle: Bundle, lab: Path) -> list[Record]:
 
 @pytest.fixture(scope="module")
 def pictures(bundle: Bundle, records: list[Record]) -> Pictures:
-    return draw_pictures(select_cards(records), bundle, device="cpu")
+    return draw_pictures(select(records).cards, bundle, device="cpu")
 
 
 def build(records: list[Record], bundle: Bundle, pictures: Pictures = NO_PICTURES) -> str:
-    return build_report(records, bundle, pictures)
+    return build_report(select(records), bundle, pictures)
 
 
 def test_every_state_is_counted_and_explained(records: list[Record], bundle: Bundle, pictures: Pictures) -> None:
@@ -52,7 +52,7 @@ def test_the_page_needs_nothing_from_elsewhere(records: list[Record], bundle: Bu
 def test_each_image_has_its_picture_and_overlays_of_what_speaks(
     records: list[Record], bundle: Bundle, pictures: Pictures
 ) -> None:
-    for record in select_cards(records):
+    for record in select(records).cards:
         found = pictures.find(record)
         assert found is not None
         speaking = {head.generator.title for head in record.heads if head.measurement.answer is not Answer.NO}
@@ -61,7 +61,7 @@ def test_each_image_has_its_picture_and_overlays_of_what_speaks(
 
 
 def test_a_file_that_changed_gets_no_picture(records: list[Record], bundle: Bundle, lab: Path, tmp_path: Path) -> None:
-    first = select_cards(records)[0]
+    first = select(records).cards[0]
     moved = tmp_path / "moved.png"
     moved.write_bytes((lab / "images" / "001.png").read_bytes())
     renamed = first.model_copy(update={"item": first.item.model_copy(update={"name": str(moved)})})
@@ -71,7 +71,7 @@ def test_a_file_that_changed_gets_no_picture(records: list[Record], bundle: Bund
 
 def test_hostile_names_are_data(records: list[Record], bundle: Bundle) -> None:
     name = '<script>alert(1)</script>" onload="x\u202egnp.exe'
-    first = select_cards(records)[0]
+    first = select(records).cards[0]
     evil = first.model_copy(update={"item": first.item.model_copy(update={"name": name})})
     page = build([evil, FailureRecord.new(name=name, error="ImageError", reason="<b>", created=TIME)], bundle)
     assert "<script>" not in page
@@ -88,6 +88,17 @@ def test_a_large_scan_shows_the_first_in_full_and_the_rest_as_rows(
     assert page.count('<article class="card') == 10
     assert page.count('<tr><td class="name"') == 12 + 1  # and the failure
     assert "18 more are in the record file" in page
+
+
+def test_a_rare_verdict_is_shown_in_full_however_late_it_comes(
+    records: list[Record], bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "FULL_CARDS", 8)
+    evidence = [record for record in records if isinstance(record, EvidenceRecord)]
+    usual = next(record for record in evidence if record.state is State.REAL)
+    rare = next(record for record in evidence if record.state is State.MULTIPLE)
+    cards = select([*[usual] * 500, rare]).cards
+    assert [card.state for card in cards] == [State.REAL] * 7 + [State.MULTIPLE]
 
 
 def test_a_scan_without_a_single_verdict_still_makes_a_page(bundle: Bundle) -> None:

@@ -138,13 +138,15 @@ def _check_writable(path: Path) -> None:
 def _write_report(path: Path, records: Path, bundle: "Bundle", device: str, precision: str) -> None:
     from manyheads_client.pictures import draw_pictures
     from manyheads_client.records import read_records
-    from manyheads_client.report import build_report, select_cards
+    from manyheads_client.report import build_report, select
 
-    cards = select_cards(read_records(records))
+    selection = select(read_records(records))
     with progress() as display:
-        task = display.add_task("drawing", total=len(cards))
-        pictures = draw_pictures(cards, bundle, device=device, precision=precision, on_image=lambda: display.advance(task))
-    write_atomic(path, build_report(read_records(records), bundle, pictures).encode())
+        task = display.add_task("drawing", total=len(selection.cards))
+        pictures = draw_pictures(
+            selection.cards, bundle, device=device, precision=precision, on_image=lambda: display.advance(task)
+        )
+    write_atomic(path, build_report(selection, bundle, pictures).encode())
 
 
 def _passed_over(inputs: "Inputs") -> str:
