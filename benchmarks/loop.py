@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from manyheads_shared import clock
-from manyheads_shared.files import write_atomic
-
 from benchmarks.machine import hardware
 from benchmarks.markdown import markdown_table
+
+from manyheads_shared import clock
+from manyheads_shared.files import write_atomic
 
 HERE = Path(__file__).resolve().parent
 DATA = HERE.parents[1] / "shared" / "data"

@@ -10,9 +10,10 @@ from typing import Literal
 
 import numpy as np
 import torch
-from manyheads_shared.image import Pixels
 from torch import Tensor, nn
 from torch.nn import functional
+
+from manyheads_shared.image import Pixels
 
 Kind = Literal["transposed", "nearest", "shuffle", "bilinear"]
 

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from manyheads_shared.image import Pixels
 from PIL import Image
 from skimage import data
+
+from manyheads_shared.image import Pixels
 
 SIZE = 64  # pixels a side of a crop
 TILE_PATTERN = r"([a-z]+-tile\d+)"  # in a crop's file name: the tile it was cut from

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy.demo.loop import Places
+
 from manyheads_shared.api import SubmissionInfo
 from manyheads_shared.decision import State
 from manyheads_shared.evidence import EvidenceRecord
 from manyheads_shared.metrics import Share, wilson
-
-from deploy.demo.loop import Places
 
 RIGHT, WRONG = "attributed rightly", "attributed wrongly"
 OUTCOMES = (RIGHT, WRONG, *(state.value for state in State if state is not State.ATTRIBUTED), "not examined")

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from manyheads_shared.files import write_atomic
-
 from deploy.demo.steps import StepError, command_path
+
+from manyheads_shared.files import write_atomic
 
 HOST = "127.0.0.1"
 _STOP_SECONDS = 15.0  # the hub gives requests under way ten

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from manyheads_shared.dataset import scan_dataset
-from manyheads_shared.image import Pixels, read_image
-
 from deploy.demo.generators import GeneratorSpec, Kind, generate
 from deploy.demo.photographs import SIZE, TILE_PATTERN, TRAINING, cut_crops
 from deploy.demo.world import CATALOGUED, EXTERNAL, WorldSize, build_world
+
+from manyheads_shared.dataset import scan_dataset
+from manyheads_shared.image import Pixels, read_image
 
 TINY = WorldSize(real=20, generated=4, external=4, fitted_on=32, steps=2)
 
