@@ -16,7 +16,6 @@ from typing import Any
 
 from benchmarks.machine import hardware
 from benchmarks.markdown import markdown_table
-
 from manyheads_shared import clock
 from manyheads_shared.files import write_atomic
 

@@ -8,12 +8,11 @@ from pathlib import Path
 
 from benchmarks.machine import hardware
 from benchmarks.markdown import markdown_table
-from tests.support.makers import make_generator, make_head, make_images, make_primary
-
 from manyheads_shared import clock
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.files import write_atomic
 from manyheads_shared.scoring import Scorer
+from tests.support.makers import make_generator, make_head, make_images, make_primary
 
 SIZES = (64, 128, 256)  # pixels a side
 HEADS = (0, 1, 10, 100)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import safetensors.numpy
+
+from manyheads_contributor.run import Run, RunError, RunFolder
 from manyheads_shared.artifact import (
     HeadArtifact,
     PrimaryArtifact,
@@ -27,8 +29,6 @@ from manyheads_shared.networks import load_primary
 from manyheads_shared.preprocess import Preprocessor
 from manyheads_shared.probe import PROBE_IMAGES, PROJECTIONS
 from manyheads_shared.scoring import measure_probe
-
-from manyheads_contributor.run import Run, RunError, RunFolder
 
 _NO_PROBE = ((0.0,) * PROJECTIONS,) * PROBE_IMAGES
 _UNPUBLISHED = "unpublished"  # name or owner in the artifact of a run that is only measured

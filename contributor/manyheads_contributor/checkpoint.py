@@ -11,8 +11,9 @@ from pathlib import Path
 import safetensors
 import safetensors.torch
 import torch
-from manyheads_shared.files import write_atomic
 from torch import Tensor, nn
+
+from manyheads_shared.files import write_atomic
 
 _HISTORY = "history"
 

@@ -1,9 +1,9 @@
 """The command line of the contributor kit, assembled from one module for each command."""
 
 import typer
-from manyheads_shared import terminal
 
 from manyheads_contributor.commands import audit, evaluate, fetch_primary, key, package, status, submit, train
+from manyheads_shared import terminal
 
 app = typer.Typer(
     name="manyheads-contributor",

@@ -10,6 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+
+from manyheads_contributor.run import Run, RunFolder
 from manyheads_shared import metrics
 from manyheads_shared.dataset import Dataset, Item, Kind, dataset_digest
 from manyheads_shared.degradations import degrade, get_profile
@@ -19,9 +22,6 @@ from manyheads_shared.image import Pixels, read_image
 from manyheads_shared.metrics import BinaryMetrics, Share
 from manyheads_shared.preprocess import fit_image
 from manyheads_shared.scoring import Scorer
-from numpy.typing import NDArray
-
-from manyheads_contributor.run import Run, RunFolder
 
 BATCH = 256  # images decoded and scored at once
 THRESHOLD = 0.0  # logit

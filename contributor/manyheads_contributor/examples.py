@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from manyheads_shared.compute import Compute
-from manyheads_shared.preprocess import Preprocessor
-from manyheads_shared.scoring import Scorer
 from numpy.typing import NDArray
 from torch import Tensor
 
 from manyheads_contributor.recipe import Recipe
 from manyheads_contributor.samples import Labels, Samples, degrade_batch
+from manyheads_shared.compute import Compute
+from manyheads_shared.preprocess import Preprocessor
+from manyheads_shared.scoring import Scorer
 
 Indices = NDArray[np.int64]
 Load = Callable[[Indices, int], Tensor]

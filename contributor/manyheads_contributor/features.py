@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from manyheads_shared.canonical import to_canonical
-from manyheads_shared.digest import Digest, digest_bytes, hex_of
-from manyheads_shared.scoring import Scorer
 from numpy.typing import NDArray
 
 from manyheads_contributor.samples import Samples
+from manyheads_shared.canonical import to_canonical
+from manyheads_shared.digest import Digest, digest_bytes, hex_of
+from manyheads_shared.scoring import Scorer
 
 BATCH = 256  # images a trunk pass
 # float16 halves the file; on faces64 it moves a head's logit by 0.0005 at most, while float32 and bfloat16 differ by 0.1

@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 import httpx
+from pydantic import TypeAdapter, ValidationError
+
 from manyheads_shared import __version__
 from manyheads_shared.api import (
     API_PREFIX,
@@ -32,7 +34,6 @@ from manyheads_shared.errors import (
     ManifestError,
     UsageError,
 )
-from pydantic import TypeAdapter, ValidationError
 
 PIECE_BYTES = 256 << 10  # read or written at once: the step of a progress bar, and what a kill can cost
 CONNECT_SECONDS = 10.0

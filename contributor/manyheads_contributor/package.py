@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from securesystemslib.signer import CryptoSigner
+
+from manyheads_contributor.artifacts import build_head_artifact, build_primary_artifact
+from manyheads_contributor.run import RunFolder
+from manyheads_contributor.submission import statement_path
 from manyheads_shared.artifact import PrimaryArtifact, read_head, read_primary
 from manyheads_shared.clock import now
 from manyheads_shared.compute import choose_compute
@@ -12,11 +17,6 @@ from manyheads_shared.files import write_atomic
 from manyheads_shared.manifest import Generator
 from manyheads_shared.scoring import Scorer
 from manyheads_shared.statements import OwnerPredicate, sign_owner_statement
-from securesystemslib.signer import CryptoSigner
-
-from manyheads_contributor.artifacts import build_head_artifact, build_primary_artifact
-from manyheads_contributor.run import RunFolder
-from manyheads_contributor.submission import statement_path
 
 
 @dataclass(frozen=True)

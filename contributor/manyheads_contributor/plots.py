@@ -5,9 +5,8 @@ import io
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from manyheads_shared.files import write_atomic
-
 from manyheads_contributor.checkpoint import Epoch, History, best_epoch
+from manyheads_shared.files import write_atomic
 
 _TRAIN, _VAL, _BEST, _TEXT, _GRID = "#1f6f8b", "#d1495b", "#8a8a8a", "#333333", "#e6e6e6"
 _INCHES, _DPI = (9.0, 3.4), 130

@@ -12,6 +12,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from pydantic import Field, ValidationError, model_validator
+
 from manyheads_shared.architectures import get_architecture
 from manyheads_shared.canonical import to_canonical
 from manyheads_shared.degradations import get_profile
@@ -19,7 +21,6 @@ from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.document import Value, explain
 from manyheads_shared.errors import ManyheadsError, UsageError
 from manyheads_shared.manifest import Preprocessing
-from pydantic import Field, ValidationError, model_validator
 
 DEFAULT = "khoo2022"
 

@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+from pydantic import ValidationError
+
+from manyheads_contributor.recipe import Recipe, load_recipe
+from manyheads_contributor.split import Split
 from manyheads_shared.digest import Digest, short
 from manyheads_shared.document import Value, explain
 from manyheads_shared.errors import UsageError
 from manyheads_shared.files import write_atomic
 from manyheads_shared.manifest import DigestField, Name, Preprocessing, Training
-from pydantic import ValidationError
-
-from manyheads_contributor.recipe import Recipe, load_recipe
-from manyheads_contributor.split import Split
 
 
 class RunError(UsageError):

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+
 from manyheads_shared.dataset import Item
 from manyheads_shared.degradations import degrade
 from manyheads_shared.errors import DatasetError, ImageError
 from manyheads_shared.image import Pixels, read_image
 from manyheads_shared.manifest import Preprocessing
 from manyheads_shared.preprocess import fit_image
-from numpy.typing import NDArray
 
 MAX_MEMORY_BYTES = 4 << 30  # of decoded pixels; more go to a memory-mapped file
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+
+from manyheads_contributor.duplicates import Fingerprint, find_duplicates, join, read_fingerprints
 from manyheads_shared.canonical import to_canonical
 from manyheads_shared.dataset import Dataset, Item, dataset_digest
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.errors import DatasetError, ImageError, UsageError
-
-from manyheads_contributor.duplicates import Fingerprint, find_duplicates, join, read_fingerprints
 
 SIDES = ("train", "val", "test")
 

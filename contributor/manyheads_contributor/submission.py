@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from manyheads_contributor.audit.container import read_container
+from manyheads_contributor.run import RunFolder
 from manyheads_shared.api import MAX_PROOFS, MIN_PROOFS, SubmissionRequest
 from manyheads_shared.artifact import MAX_HEAD_BYTES, read_head_manifest
 from manyheads_shared.digest import Digest, digest_bytes, hex_of
@@ -16,9 +18,6 @@ from manyheads_shared.errors import DatasetError, ImageError, StatementError, Us
 from manyheads_shared.image import MAX_FILE_BYTES, SUFFIXES, decode_image
 from manyheads_shared.manifest import HeadManifest
 from manyheads_shared.statements import MAX_STATEMENT_BYTES
-
-from manyheads_contributor.audit.container import read_container
-from manyheads_contributor.run import RunFolder
 
 
 @dataclass(frozen=True)

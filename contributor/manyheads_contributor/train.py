@@ -10,9 +10,6 @@ from time import perf_counter
 
 import numpy as np
 import torch
-from manyheads_shared import metrics, terminal
-from manyheads_shared.compute import Compute
-from manyheads_shared.errors import ManyheadsError
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -21,6 +18,9 @@ from manyheads_contributor.examples import Examples, Indices
 from manyheads_contributor.plots import write_history
 from manyheads_contributor.recipe import Recipe
 from manyheads_contributor.run import RunFolder
+from manyheads_shared import metrics, terminal
+from manyheads_shared.compute import Compute
+from manyheads_shared.errors import ManyheadsError
 
 VALIDATION_BATCH = 512  # examples; without gradients memory is no concern
 

@@ -9,16 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import safetensors.numpy
-from manyheads_shared import terminal
-from manyheads_shared.architectures import get_architecture
-from manyheads_shared.artifact import PrimaryArtifact, Tensors
-from manyheads_shared.compute import Compute, choose_compute, software
-from manyheads_shared.dataset import Dataset, Item
-from manyheads_shared.errors import DatasetError
-from manyheads_shared.files import write_atomic
-from manyheads_shared.networks import build_head, build_primary, head_tensors, primary_tensors
-from manyheads_shared.preprocess import Preprocessor, dct_statistics
-from manyheads_shared.scoring import Scorer
 from numpy.typing import NDArray
 
 from manyheads_contributor.checkpoint import History, best_epoch
@@ -36,6 +26,16 @@ from manyheads_contributor.run import Identity, Result, Run, RunFolder
 from manyheads_contributor.samples import Labels, Samples, head_labels, primary_labels, read_samples
 from manyheads_contributor.split import Split, split_dataset
 from manyheads_contributor.train import train
+from manyheads_shared import terminal
+from manyheads_shared.architectures import get_architecture
+from manyheads_shared.artifact import PrimaryArtifact, Tensors
+from manyheads_shared.compute import Compute, choose_compute, software
+from manyheads_shared.dataset import Dataset, Item
+from manyheads_shared.errors import DatasetError
+from manyheads_shared.files import write_atomic
+from manyheads_shared.networks import build_head, build_primary, head_tensors, primary_tensors
+from manyheads_shared.preprocess import Preprocessor, dct_statistics
+from manyheads_shared.scoring import Scorer
 
 
 @dataclass(frozen=True)

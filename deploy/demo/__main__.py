@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from deploy.demo.loop import choose_training, heading, run_loop
 from deploy.demo.partition import make_partition
 from deploy.demo.photographs import TILE_PATTERN
@@ -16,7 +17,6 @@ from deploy.demo.results import read_results
 from deploy.demo.steps import Steps
 from deploy.demo.table import print_results
 from deploy.demo.world import build_world
-
 from manyheads_shared.files import write_atomic
 from manyheads_shared.terminal import run, stdout
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
 from deploy.demo.partition import Partition
 from deploy.demo.server import running_hub
 from deploy.demo.steps import StepError, Steps
-
 from manyheads_shared.files import write_atomic
 from manyheads_shared.image import read_image
 from manyheads_shared.terminal import EXIT_NO, stdout

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from deploy.demo.loop import Places
-
 from manyheads_shared.api import SubmissionInfo
 from manyheads_shared.decision import State
 from manyheads_shared.evidence import EvidenceRecord

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.demo.steps import StepError, command_path
-
 from manyheads_shared.files import write_atomic
 
 HOST = "127.0.0.1"

@@ -1,9 +1,9 @@
 """The loop's results as tables for people."""
 
-from deploy.demo.results import OUTCOMES, BinaryFigures, Results
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from deploy.demo.results import OUTCOMES, BinaryFigures, Results
 from manyheads_shared.metrics import Share
 from manyheads_shared.terminal import stdout
 

@@ -15,10 +15,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
-from deploy.demo import photographs
-from deploy.demo.generators import GeneratorSpec, generate
 from PIL import Image
 
+from deploy.demo import photographs
+from deploy.demo.generators import GeneratorSpec, generate
 from manyheads_shared.files import write_atomic
 from manyheads_shared.image import Pixels
 

@@ -1,12 +1,12 @@
 from pathlib import Path
 
 import pytest
-from tests.support.makers import MadeBundle
-from tests.support.six_states import make_six_states, pull_into, varied_images, write_images
 
 from manyheads_client.bundle import Bundle
 from manyheads_client.store import Store
 from manyheads_shared.image import Pixels
+from tests.support.makers import MadeBundle
+from tests.support.six_states import make_six_states, pull_into, varied_images, write_images
 
 
 @pytest.fixture(scope="session")

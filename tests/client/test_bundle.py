@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.hub_simulator import HubSimulator
-from tests.support.makers import MadeBundle, make_bundle
 
 from manyheads_client import Bundle
 from manyheads_client.errors import NoBundleError, WrongRootError
@@ -14,6 +12,8 @@ from manyheads_client.store import Store, default_store
 from manyheads_shared.bundle import verify_bundle
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.errors import DigestMismatchError
+from tests.support.hub_simulator import HubSimulator
+from tests.support.makers import MadeBundle, make_bundle
 
 CPU = choose_compute("cpu", "float32")
 

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from tests.support.hub_simulator import HubSimulator
 from typer.testing import CliRunner
 
 from manyheads_client.cli import app
@@ -12,6 +11,7 @@ from manyheads_client.records import read_records
 from manyheads_client.store import Store
 from manyheads_shared.errors import DatasetError, UsageError, VerificationError
 from manyheads_shared.evidence import EvidenceRecord
+from tests.support.hub_simulator import HubSimulator
 
 
 def run(*arguments: object) -> Result:

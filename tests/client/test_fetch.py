@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.hub_simulator import HubSimulator
 
 from manyheads_client.errors import EndlessDataError, SlowHubError
 from manyheads_client.fetch import FetchLimits, HttpFetcher
 from manyheads_shared.errors import HubRefusedError, HubUnreachableError, UsageError
+from tests.support.hub_simulator import HubSimulator
 
 PATH = "/tuf/targets/large"
 DATA = bytes(range(256)) * 1024

@@ -7,13 +7,12 @@ from contextlib import suppress
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-from tests.support.hub_simulator import HubSimulator
-from tests.support.processes import start_client
-
 from manyheads_client import Bundle
 from manyheads_client.errors import NoBundleError
 from manyheads_client.records import read_records
 from manyheads_shared.evidence import EvidenceRecord
+from tests.support.hub_simulator import HubSimulator
+from tests.support.processes import start_client
 
 
 def start_pull(store: Path, *arguments: str) -> BaseProcess:

@@ -1,13 +1,13 @@
 from pathlib import Path
 
 import pytest
-from tests.support.makers import NO_DIGEST, TIME
 
 from manyheads_client import Bundle, attribute
 from manyheads_client.analysis import ImageSource
 from manyheads_client.records import Record, RecordFile, read_records
 from manyheads_shared.errors import ManifestError, UsageError
 from manyheads_shared.evidence import FailureRecord
+from tests.support.makers import NO_DIGEST, TIME
 
 
 @pytest.fixture(scope="module")

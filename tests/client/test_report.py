@@ -2,7 +2,6 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.support.makers import TIME
 
 from manyheads_client import Bundle, attribute, report
 from manyheads_client.pictures import NO_PICTURES, Pictures, draw_pictures
@@ -11,6 +10,7 @@ from manyheads_client.report import build_report, select
 from manyheads_client.words import MEANINGS
 from manyheads_shared.decision import Answer, State
 from manyheads_shared.evidence import EvidenceRecord, FailureRecord
+from tests.support.makers import TIME
 
 
 @pytest.fixture(scope="module")

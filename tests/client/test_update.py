@@ -1,8 +1,6 @@
 from pathlib import Path
 
 import pytest
-from tests.support.hub_simulator import URL, HubSimulator
-from tests.support.makers import make_bundle
 
 from manyheads_client.bundle import Bundle
 from manyheads_client.errors import NoBundleError, OwnerChangedError, StoreBusyError, WrongRootError
@@ -10,6 +8,8 @@ from manyheads_client.store import Store
 from manyheads_client.update import Pulled, pull
 from manyheads_shared.errors import HubUnreachableError, ManifestError, UsageError
 from manyheads_shared.keys import generate_key
+from tests.support.hub_simulator import URL, HubSimulator
+from tests.support.makers import make_bundle
 
 
 @pytest.fixture

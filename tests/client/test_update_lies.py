@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.hub_simulator import URL, HubSimulator
-from tests.support.makers import make_bundle, make_primary_bytes
 
 from manyheads_client.bundle import Bundle
 from manyheads_client.errors import (
@@ -37,6 +35,8 @@ from manyheads_shared.errors import (
     StatementError,
 )
 from manyheads_shared.keys import generate_key
+from tests.support.hub_simulator import URL, HubSimulator
+from tests.support.makers import make_bundle, make_primary_bytes
 
 
 @pytest.fixture

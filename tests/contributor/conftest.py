@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
+
 from manyheads_shared.artifact import PrimaryArtifact
 from manyheads_shared.dataset import Dataset
-
 from tests.support import training
 
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from manyheads_contributor.credentials import read_token
 from manyheads_shared.errors import UsageError
 

@@ -4,6 +4,8 @@ from pathlib import Path
 import imagehash
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
+
 from manyheads_contributor.duplicates import (
     HASH_RADIUS,
     Fingerprint,
@@ -16,8 +18,6 @@ from manyheads_contributor.duplicates import (
 )
 from manyheads_shared.errors import ImageError
 from manyheads_shared.image import Pixels
-from PIL import Image, ImageFilter
-
 from tests.support.pictures import draw_pictures
 
 

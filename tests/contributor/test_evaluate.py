@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from manyheads_contributor.artifacts import load_subject
 from manyheads_contributor.evaluate import Scored, choose_items, evaluate, score_items
 from manyheads_contributor.run import RunFolder
@@ -11,7 +12,6 @@ from manyheads_shared.dataset import Dataset, Item, Kind, scan_dataset
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import DatasetError, PrimaryMismatchError, UsageError
 from manyheads_shared.scoring import Scorer
-
 from tests.support.makers import make_head_bytes, make_primary_bytes, write_dataset
 from tests.support.training import SOURCES
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from manyheads_contributor.examples import degraded_feature_examples, feature_examples
 from manyheads_contributor.features import cached_features
 from manyheads_contributor.samples import Samples, head_labels, read_samples
@@ -10,7 +11,6 @@ from manyheads_shared.artifact import PrimaryArtifact
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.dataset import Dataset
 from manyheads_shared.scoring import Scorer
-
 from tests.support.training import tiny_recipe
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from manyheads_contributor.hub_client import HubClient
 from manyheads_hub.hub import open_hub
 from manyheads_shared.artifact import read_primary
 from manyheads_shared.digest import Digest, digest_bytes, hex_of
 from manyheads_shared.errors import DigestMismatchError, HubRefusedError, HubUnreachableError, ManifestError, UsageError
-
 from tests.support.live_hub import enrol, make_hub, serving
 from tests.support.weak_line import weak_line
 from tests.support.world import trained_primary

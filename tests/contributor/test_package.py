@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+
 from manyheads_contributor.package import package_head, package_primary
 from manyheads_contributor.run import RunError, RunFolder
 from manyheads_contributor.submission import statement_path
@@ -11,7 +12,6 @@ from manyheads_shared.errors import ManifestError, PrimaryMismatchError, UsageEr
 from manyheads_shared.keys import generate_key
 from manyheads_shared.scoring import Scorer
 from manyheads_shared.statements import verify_owner_statement
-
 from tests.support.makers import make_generator, make_primary
 from tests.support.training import tiny_head_run, tiny_primary_run
 

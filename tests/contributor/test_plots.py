@@ -2,9 +2,10 @@ import csv
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
+
 from manyheads_contributor.checkpoint import Epoch
 from manyheads_contributor.plots import write_curve, write_history
-from PIL import Image
 
 HISTORY = tuple(Epoch(i, 1e-3, 1 / i, 1.1 / i, None if i == 1 else 0.9, 0.9, 880.0, 1.0) for i in range(1, 6))
 

@@ -3,6 +3,7 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+
 from manyheads_contributor.recipe import Recipe, RecipeError, build_recipe, load_recipe, recipe_names
 
 

@@ -2,11 +2,11 @@ import json
 from pathlib import Path
 
 import pytest
+
 from manyheads_contributor.run import RunError, RunFolder
 from manyheads_contributor.training_run import train_head, train_primary
 from manyheads_shared.artifact import PrimaryArtifact
 from manyheads_shared.dataset import Dataset, scan_dataset
-
 from tests.support.makers import make_primary, write_dataset
 from tests.support.training import SOURCES, tiny_recipe
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from manyheads_contributor import samples as module
 from manyheads_contributor.samples import head_labels, primary_labels, read_samples
 from manyheads_shared.dataset import Dataset, scan_dataset
@@ -10,7 +11,6 @@ from manyheads_shared.errors import DatasetError
 from manyheads_shared.image import read_image
 from manyheads_shared.manifest import Preprocessing
 from manyheads_shared.preprocess import fit_image
-
 from tests.support.makers import write_dataset
 
 RESIZE = Preprocessing(representation="pixel", image_size=64, fit="resize")

@@ -2,11 +2,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
 from manyheads_contributor.split import Split, split_dataset
 from manyheads_shared.dataset import Item, scan_dataset
 from manyheads_shared.errors import DatasetError, UsageError
-from PIL import Image
-
 from tests.support.makers import write_dataset
 from tests.support.pictures import draw_pictures
 

@@ -2,14 +2,14 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
 from manyheads_contributor.submission import Offer, check_offer
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import ArtifactError, DatasetError, StatementError, UsageError
 from manyheads_shared.keys import generate_key
 from manyheads_shared.statements import OwnerPredicate, sign_owner_statement
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
-
 from tests.support.makers import TIME, make_generator, make_head_bytes, make_images, make_primary
 
 PROOFS = 20

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from manyheads_contributor.checkpoint import Epoch, best_epoch
 from manyheads_contributor.examples import Examples, feature_examples
 from manyheads_contributor.recipe import Recipe
@@ -12,7 +13,6 @@ from manyheads_contributor.train import TrainingError, cut, learning_rate_factor
 from manyheads_shared.architectures import get_architecture
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.networks import build_head
-
 from tests.support.training import tiny_recipe
 
 CPU = choose_compute("cpu", "float32")

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+
 from manyheads_contributor.run import RunFolder
 from manyheads_contributor.samples import read_samples
 from manyheads_contributor.training_run import train_head, train_primary
@@ -17,7 +18,6 @@ from manyheads_shared.artifact import PrimaryArtifact, primary_tensors
 from manyheads_shared.dataset import Dataset, scan_dataset
 from manyheads_shared.errors import DatasetError
 from manyheads_shared.preprocess import dct_statistics
-
 from tests.support.makers import SIZE, write_dataset
 from tests.support.training import tiny_dataset, tiny_head_run, tiny_primary_run, tiny_recipe
 

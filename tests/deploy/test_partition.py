@@ -5,12 +5,12 @@ from itertools import combinations
 from pathlib import Path
 
 import pytest
-from deploy.demo.partition import Partition, make_partition
 from PIL import Image
-from tests.support.makers import make_images, write_dataset
 
+from deploy.demo.partition import Partition, make_partition
 from manyheads_shared.dataset import scan_dataset
 from manyheads_shared.errors import DatasetError
+from tests.support.makers import make_images, write_dataset
 
 SOURCES = {"real/photos": 150, "generated/alpha": 200, "generated/beta": 200, "external/generated/gamma": 20}
 

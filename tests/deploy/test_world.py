@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from deploy.demo.generators import GeneratorSpec, Kind, generate
 from deploy.demo.photographs import SIZE, TILE_PATTERN, TRAINING, cut_crops
 from deploy.demo.world import CATALOGUED, EXTERNAL, WorldSize, build_world
-
 from manyheads_shared.dataset import scan_dataset
 from manyheads_shared.image import Pixels, read_image
 

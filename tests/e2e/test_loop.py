@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from deploy.demo.results import RIGHT
 from tests.support.patterned import GRIDS, write_patterned_world
 

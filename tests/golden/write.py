@@ -11,7 +11,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 from PIL import Image
 from securesystemslib.signer import CryptoSigner
-from tests.support.makers import NO_DIGEST, TIME, make_generator, make_head, make_images, make_primary
 
 from manyheads_shared.artifact import PrimaryArtifact, Tensors, read_head, read_primary, write_head, write_primary
 from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut
@@ -34,6 +33,7 @@ from manyheads_shared.statements import (
     sign_hub_statement,
     sign_owner_statement,
 )
+from tests.support.makers import NO_DIGEST, TIME, make_generator, make_head, make_images, make_primary
 
 FOLDER = Path(__file__).parent
 

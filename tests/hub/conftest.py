@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.live_hub import Owner, enrol, make_hub
 
 from manyheads_hub.hub import Hub, open_hub
+from tests.support.live_hub import Owner, enrol, make_hub
 
 
 @pytest.fixture

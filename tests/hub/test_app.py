@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.live_hub import Api, Owner, enrol, serving
 
 from manyheads_hub.app import create_app
 from manyheads_hub.hub import Hub
 from manyheads_hub.security import SECURITY_HEADERS
 from manyheads_hub.settings import Settings
 from manyheads_shared.api import Problem
+from tests.support.live_hub import Api, Owner, enrol, serving
 
 OPENAPI = Path(__file__).parents[2] / "docs" / "openapi.json"
 

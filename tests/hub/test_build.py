@@ -1,7 +1,5 @@
 import pytest
 from securesystemslib.signer import SSlibKey
-from tests.support.makers import NO_DIGEST, TIME, make_generator
-from tests.support.scored import HEAD, NO, PRIMARY, SUITE, YES, make_rows, make_scores
 
 from manyheads_hub.bundles.build import BuiltBundle, build_bundle
 from manyheads_hub.evaluations.scores import Scores
@@ -9,6 +7,8 @@ from manyheads_shared.bundle import BundleHead, LeftOut
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.errors import BundleError
 from manyheads_shared.keys import generate_key, parse_public_key, public_pem
+from tests.support.makers import NO_DIGEST, TIME, make_generator
+from tests.support.scored import HEAD, NO, PRIMARY, SUITE, YES, make_rows, make_scores
 
 HUB_KEY, OWNER_KEY = generate_key().public_key, generate_key().public_key
 assert isinstance(HUB_KEY, SSlibKey)

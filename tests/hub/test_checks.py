@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 import safetensors.numpy
 from sqlalchemy import update
-from tests.support.live_hub import Owner, Package, hand_over, package, submit
-from tests.support.makers import TIME, make_generator, make_head_bytes
-from tests.support.world import draw_images, draw_proofs, encode, trained_primary
 
 from manyheads_hub.errors import ConflictError, ForbiddenError, NotReadyError, SubmissionError
 from manyheads_hub.hub import Hub
@@ -28,6 +25,9 @@ from manyheads_shared.errors import (
 )
 from manyheads_shared.keys import generate_key
 from manyheads_shared.statements import OwnerPredicate, sign_owner_statement
+from tests.support.live_hub import Owner, Package, hand_over, package, submit
+from tests.support.makers import TIME, make_generator, make_head_bytes
+from tests.support.world import draw_images, draw_proofs, encode, trained_primary
 
 ALPHA = make_generator("alpha")
 PROOFS = draw_proofs("alpha", 21)  # a request holds at least 20

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from tests.support.live_hub import Owner, package, submit, work
-from tests.support.makers import make_generator, write_dataset
-from tests.support.world import trained_primary, write_suite
 from typer.testing import CliRunner
 
 from manyheads_hub.cli import app
@@ -17,6 +14,9 @@ from manyheads_hub.hub import Hub
 from manyheads_shared.api import BundleInfo
 from manyheads_shared.errors import ArtifactError, UsageError
 from manyheads_shared.keys import generate_key, public_pem
+from tests.support.live_hub import Owner, package, submit, work
+from tests.support.makers import make_generator, write_dataset
+from tests.support.world import trained_primary, write_suite
 
 
 def run(*arguments: object) -> Result:

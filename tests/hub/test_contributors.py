@@ -2,7 +2,6 @@
 
 import pytest
 from sqlalchemy import update
-from tests.support.live_hub import Owner, enrol
 
 from manyheads_hub.auth import authenticate
 from manyheads_hub.contributors import service
@@ -11,6 +10,7 @@ from manyheads_hub.hub import Hub
 from manyheads_hub.tables import TokenRow
 from manyheads_shared.errors import SignatureError, UsageError
 from manyheads_shared.keys import generate_key, public_pem
+from tests.support.live_hub import Owner, enrol
 
 
 def caller_of(hub: Hub, token: str | None) -> tuple[str, frozenset[str]]:

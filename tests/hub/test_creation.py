@@ -4,7 +4,6 @@ import stat
 from pathlib import Path
 
 import pytest
-from tests.support.makers import write_dataset
 
 from manyheads_hub import creation
 from manyheads_hub.creation import check_new_hub, check_suite_folder, create_hub
@@ -12,6 +11,7 @@ from manyheads_hub.evaluations.policy import Policy, read_policy
 from manyheads_hub.hub import open_hub
 from manyheads_hub.settings import Settings
 from manyheads_shared.errors import DatasetError, UsageError
+from tests.support.makers import write_dataset
 
 
 def test_a_new_hub_opens_and_refuses_nothing_of_itself(tmp_path: Path) -> None:

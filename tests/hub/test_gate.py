@@ -1,13 +1,13 @@
 from dataclasses import replace
 
 import pytest
-from tests.support.makers import make_generator
-from tests.support.scored import HEAD, NO, PRIMARY, SUITE, YES, make_rows, make_scores
 
 from manyheads_hub.evaluations.gate import Evaluation, GateDecision, TooFewImagesError, decide_gate, evaluate
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.scores import Score
 from manyheads_shared.metrics import clopper_pearson
+from tests.support.makers import make_generator
+from tests.support.scored import HEAD, NO, PRIMARY, SUITE, YES, make_rows, make_scores
 
 POLICY = Policy.new()
 OWN = make_generator("alpha")

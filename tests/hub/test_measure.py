@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.makers import SIZE, make_generator, make_head, make_primary, write_dataset
 
 from manyheads_hub.evaluations import measure
 from manyheads_hub.evaluations.measure import PICTURES, measure_catalogue, measure_head, measure_primary
@@ -17,6 +16,7 @@ from manyheads_shared.errors import NonFiniteScoreError
 from manyheads_shared.image import decode_image
 from manyheads_shared.networks import Primary
 from manyheads_shared.scoring import Scorer
+from tests.support.makers import SIZE, make_generator, make_head, make_primary, write_dataset
 
 COMPUTE = choose_compute("cpu", "float32")
 PRIMARY = make_primary()

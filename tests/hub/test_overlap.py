@@ -4,7 +4,6 @@ from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.pages.false_positives import ALL_PHOTOGRAPHS, list_sections, worst_source
 from manyheads_hub.pages.overlap import build_overlap
 from manyheads_shared.api import EvaluationInfo, SourceInfo
-
 from tests.hub.test_plots import make_entry
 from tests.support.gallery import make_evaluation, make_generator, share
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+
 from manyheads_hub.hub import Hub
 from manyheads_shared.digest import digest_bytes, hex_of
-
 from tests.support.gallery import GENERATORS, PRIMARY, YANK_REASON, head_digest, make_empty_hub, make_gallery
 from tests.support.live_hub import serving
 

@@ -3,10 +3,10 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.makers import NO_DIGEST, make_images
 
 from manyheads_hub.evaluations.pictures import SCALE, draw_picture
 from manyheads_shared.image import Pixels
+from tests.support.makers import NO_DIGEST, make_images
 
 
 def draw(pixels: Pixels, value: float = 0.0) -> Pixels:

@@ -6,12 +6,12 @@ from importlib import resources
 from itertools import pairwise
 
 import pytest
+
 from manyheads_hub.pages.heat_map import HEAT_EDGES, heat_class, heat_legend, heat_map
 from manyheads_hub.pages.overlap import build_overlap
 from manyheads_hub.pages.plots import band_axis, band_extent, band_row, interval_row, share_axis
 from manyheads_shared.api import CatalogueEntry
 from manyheads_shared.calibration import Band
-
 from tests.support.gallery import PRIMARY, head_digest, make_evaluation, make_generator, share
 
 WCAG_AA = 4.5

@@ -1,9 +1,6 @@
 """Accepted heads to bundles: what is in, what is left out and why; a publication that was cut short is made good."""
 
 import pytest
-from tests.support.live_hub import Owner, find, package, publish_primary, submit, work
-from tests.support.makers import make_generator
-from tests.support.world import trained_head, trained_primary
 
 from manyheads_hub import publishing
 from manyheads_hub.bundles import queries
@@ -19,6 +16,9 @@ from manyheads_shared.artifact import read_primary
 from manyheads_shared.bundle import BundleManifest, verify_bundle
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.digest import digest_bytes
+from tests.support.live_hub import Owner, find, package, publish_primary, submit, work
+from tests.support.makers import make_generator
+from tests.support.world import trained_head, trained_primary
 
 
 def accept(hub: Hub, owner: Owner, name: str = "alpha", version: str = "1") -> str:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.tuf_client import fetch_target, open_updater
 from tuf.api.exceptions import ExpiredMetadataError, RepositoryError
 from tuf.api.metadata import Metadata
 
@@ -17,6 +16,7 @@ from manyheads_shared.bundle import object_target
 from manyheads_shared.digest import digest_bytes, hex_of
 from manyheads_shared.errors import DigestMismatchError
 from manyheads_shared.files import write_atomic
+from tests.support.tuf_client import fetch_target, open_updater
 
 
 class Hub:

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.scored import NO, YES, make_rows, make_scores
 
 from manyheads_hub.evaluations.scores import Score, Scores, detector_logits, head_logits, split_parts
 from manyheads_shared.digest import digest_bytes
+from tests.support.scored import NO, YES, make_rows, make_scores
 
 
 @given(st.sets(st.binary(max_size=4)))

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import httpx
 from sqlalchemy import select
-from tests.support.live_hub import Api, Owner, find, let_leases_run_out, package, running, submit, wait_until
-from tests.support.makers import make_generator
-from tests.support.tuf_client import fetch_target, open_updater
 
 from manyheads_hub.bundles import queries
 from manyheads_hub.bundles import service as bundles
 from manyheads_hub.hub import Hub
 from manyheads_hub.tables import HeadRow, JobRow
 from manyheads_shared.digest import digest_bytes, hex_of
+from tests.support.live_hub import Api, Owner, find, let_leases_run_out, package, running, submit, wait_until
+from tests.support.makers import make_generator
+from tests.support.tuf_client import fetch_target, open_updater
 
 DATA = bytes(range(256)) * 40_000  # about 10 MB
 MAIN = "from manyheads_hub.cli import main; main()"

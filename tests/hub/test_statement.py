@@ -1,12 +1,12 @@
 from securesystemslib.signer import SSlibKey
-from tests.support.makers import TIME, make_generator
-from tests.support.scored import HEAD, make_rows, make_scores
 
 from manyheads_hub.evaluations.gate import evaluate
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.statement import to_info, to_predicate
 from manyheads_shared.keys import generate_key
 from manyheads_shared.statements import sign_hub_statement, verify_hub_statement
+from tests.support.makers import TIME, make_generator
+from tests.support.scored import HEAD, make_rows, make_scores
 
 EVALUATION = evaluate(
     make_scores(

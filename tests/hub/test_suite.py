@@ -3,12 +3,12 @@ from pathlib import Path
 from typing import overload
 
 import pytest
-from tests.support.makers import SIZE, write_dataset
 
 from manyheads_hub.evaluations.suite import DECODE_AHEAD, Suite, label_proofs, load_suite, work_ahead
 from manyheads_shared.dataset import scan_dataset
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import DatasetError, DigestMismatchError, ImageError
+from tests.support.makers import SIZE, write_dataset
 
 SOURCES = {"real/celeba": 6, "generated/beta": 5, "external/real/elsewhere": 2, "external/generated/unseen": 3}
 

@@ -1,9 +1,8 @@
 from pathlib import Path
 
-from tests.support.makers import write_dataset
-
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.survey import survey_suite
+from tests.support.makers import write_dataset
 
 SMALL = Policy.new(min_real=3, min_generator=2)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import httpx
 import pytest
 from sqlalchemy import update
-from tests.support.live_hub import Api, Owner, enrol, serving, wait_until
 
 from manyheads_hub.hub import Hub
 from manyheads_hub.settings import Limits
 from manyheads_hub.tables import UploadRow
 from manyheads_hub.uploads import service
 from manyheads_shared.digest import digest_bytes, hex_of
+from tests.support.live_hub import Api, Owner, enrol, serving, wait_until
 
 DATA = bytes(range(256)) * 4000  # about 1 MB
 DIGEST = digest_bytes(DATA)

@@ -1,9 +1,9 @@
 """Figures in words say neither more nor less than was measured."""
 
 import pytest
+
 from manyheads_hub.pages import words
 from manyheads_shared.calibration import Band, Calibration
-
 from tests.support.gallery import PRIMARY, SUITE, head_digest, make_evaluation, make_generator
 
 

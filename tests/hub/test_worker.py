@@ -6,9 +6,6 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
-from tests.support.live_hub import Owner, find, let_leases_run_out, package, publish_primary, submit, work
-from tests.support.makers import make_generator, make_head_bytes
-from tests.support.world import draw_proofs, trained_primary
 
 from manyheads_hub.catalogue import service as catalogue
 from manyheads_hub.evaluations import jobs
@@ -16,6 +13,9 @@ from manyheads_hub.evaluations.worker import Worker
 from manyheads_hub.hub import Hub
 from manyheads_hub.tables import HeadRow
 from manyheads_shared.artifact import read_primary
+from tests.support.live_hub import Owner, find, let_leases_run_out, package, publish_primary, submit, work
+from tests.support.makers import make_generator, make_head_bytes
+from tests.support.world import draw_proofs, trained_primary
 
 ALPHA = make_generator("alpha")
 

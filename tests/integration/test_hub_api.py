@@ -6,10 +6,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.support.live_hub import Api, Owner, enrol, make_hub, package, serving, work
-from tests.support.makers import make_generator, make_head_bytes, make_primary
-from tests.support.tuf_client import fetch_target, open_updater
-from tests.support.world import draw_proofs, trained_primary
 
 from manyheads_hub.catalogue import service as catalogue
 from manyheads_hub.hub import Hub, open_hub
@@ -20,6 +16,10 @@ from manyheads_shared.bundle import verify_bundle
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.keys import parse_public_key
 from manyheads_shared.statements import verify_hub_statement
+from tests.support.live_hub import Api, Owner, enrol, make_hub, package, serving, work
+from tests.support.makers import make_generator, make_head_bytes, make_primary
+from tests.support.tuf_client import fetch_target, open_updater
+from tests.support.world import draw_proofs, trained_primary
 
 ALPHA = make_generator("alpha")
 FEW = draw_proofs("alpha", 21)  # as many as the door asks for, too few for the gate

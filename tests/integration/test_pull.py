@@ -5,9 +5,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.support.live_hub import Api, enrol, make_hub, package, serving, work
-from tests.support.makers import make_generator
-from tests.support.world import draw_images
 
 from manyheads_client import Attribution, Bundle, attribute
 from manyheads_client.fetch import HttpFetcher
@@ -18,6 +15,9 @@ from manyheads_hub.hub import Hub, open_hub
 from manyheads_shared.decision import State
 from manyheads_shared.digest import hex_of
 from manyheads_shared.image import Pixels
+from tests.support.live_hub import Api, enrol, make_hub, package, serving, work
+from tests.support.makers import make_generator
+from tests.support.world import draw_images
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
+
 from manyheads_contributor.cli import app
 from manyheads_contributor.hub_client import HubClient
 from manyheads_hub.hub import open_hub
@@ -20,8 +22,6 @@ from manyheads_shared.api import SubmissionInfo
 from manyheads_shared.artifact import read_primary
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import HubRefusedError, PrimaryMismatchError
-from typer.testing import CliRunner
-
 from tests.support.live_hub import Owner, Process, enrol, make_hub, package, serving, work
 from tests.support.makers import make_generator, make_head_bytes, make_primary
 from tests.support.weak_line import weak_line

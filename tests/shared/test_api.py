@@ -1,9 +1,9 @@
 import pytest
 from pydantic import ValidationError
-from tests.support.makers import NO_DIGEST
 
 from manyheads_shared import api
 from manyheads_shared.api import MAX_PROOFS, MIN_PROOFS, Message, Problem, SubmissionRequest
+from tests.support.makers import NO_DIGEST
 
 SHAPES = [value for value in vars(api).values() if isinstance(value, type) and issubclass(value, Message)]
 

@@ -9,7 +9,6 @@ import safetensors.numpy
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tests.support.makers import make_head, make_head_bytes, make_primary, make_primary_bytes
 
 from manyheads_shared import artifact
 from manyheads_shared.artifact import (
@@ -35,6 +34,7 @@ from manyheads_shared.errors import (
     TensorShapeError,
     UnsupportedVersionError,
 )
+from tests.support.makers import make_head, make_head_bytes, make_primary, make_primary_bytes
 
 PRIMARY_BYTES = make_primary_bytes()
 PRIMARY = read_primary(PRIMARY_BYTES)

@@ -2,7 +2,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.makers import TIME, MadeBundle, make_bundle, make_generator, make_head_bytes, make_primary_bytes
 
 from manyheads_shared.artifact import read_primary
 from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut, object_target, verify_bundle
@@ -20,6 +19,7 @@ from manyheads_shared.errors import (
 )
 from manyheads_shared.keys import generate_key, public_pem
 from manyheads_shared.statements import OwnerPredicate, sign_hub_statement, sign_owner_statement, verify_hub_statement
+from tests.support.makers import TIME, MadeBundle, make_bundle, make_generator, make_head_bytes, make_primary_bytes
 
 
 def _keep(bundle: MadeBundle, data: bytes) -> Digest:

@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from tests.support.makers import NO_DIGEST
 
 from manyheads_shared.calibration import Band, Calibration, build_calibration, fit_band, head_alpha
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import ManifestError
+from tests.support.makers import NO_DIGEST
 
 logits = st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=60).map(lambda scores: np.array(scores, np.float32))
 

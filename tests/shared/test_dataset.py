@@ -2,11 +2,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.support.makers import write_dataset
 
 from manyheads_shared.dataset import dataset_digest, scan_dataset
 from manyheads_shared.digest import digest_file
 from manyheads_shared.errors import DatasetError
+from tests.support.makers import write_dataset
 
 LAYOUT = {"real/photos": 3, "generated/alpha": 2, "external/real/phones": 1, "external/generated/omega": 2}
 

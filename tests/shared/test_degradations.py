@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from tests.support.makers import make_images
 
 from manyheads_shared.degradations import PROFILES, blur, crop, degrade, get_profile, jpeg, noise
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.errors import UsageError
 from manyheads_shared.image import Pixels
+from tests.support.makers import make_images
 
 PROFILE = "paper-as-written"
 GREY = np.full((200, 200, 3), 128, np.uint8)

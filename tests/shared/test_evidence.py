@@ -1,11 +1,11 @@
 from typing import Any
 
 import pytest
-from tests.support.makers import NO_DIGEST, TIME, make_generator
 
 from manyheads_shared.decision import Answer, State
 from manyheads_shared.errors import ManifestError
 from manyheads_shared.evidence import EvidenceRecord, FailureRecord, HeadMeasurement, Instrument, ItemExamined, Measurement
+from tests.support.makers import NO_DIGEST, TIME, make_generator
 
 MEASUREMENT = Measurement(logit=-1.25, low=-1.0, high=1.5, answer=Answer.NO)
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tests.support.makers import make_images
 
 from manyheads_shared import image
 from manyheads_shared.errors import ImageError
 from manyheads_shared.image import Pixels, decode_image, read_image
+from tests.support.makers import make_images
 
 (NOISE,) = make_images(1, size=40)
 UPRIGHT: Pixels = np.ascontiguousarray(NOISE[:, :24])  # 24 wide, 40 high: no symmetry at all

@@ -5,12 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
-from tests.support.makers import make_generator, make_head, make_primary
 
 from manyheads_shared.canonical import to_canonical
 from manyheads_shared.document import Document
 from manyheads_shared.errors import FormatError, ManifestError
 from manyheads_shared.manifest import Generator, HeadManifest, PrimaryManifest
+from tests.support.makers import make_generator, make_head, make_primary
 
 PRIMARY = make_primary().manifest
 HEAD = make_head(make_primary()).manifest

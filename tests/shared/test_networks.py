@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
-from tests.support.makers import SIZE, make_head, make_primary
 
 from manyheads_shared import networks
 from manyheads_shared.architectures import ARCHITECTURES, Architecture
 from manyheads_shared.artifact import primary_tensors
 from manyheads_shared.errors import PrimaryMismatchError
+from tests.support.makers import SIZE, make_head, make_primary
 
 every = pytest.mark.parametrize("architecture", ARCHITECTURES.values(), ids=lambda a: a.name)
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from tests.support.makers import make_images
 
 from manyheads_shared.overlay import jet, overlay
+from tests.support.makers import make_images
 
 
 def test_jet_runs_from_dark_blue_over_green_to_dark_red() -> None:

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy import fft
-from tests.support.makers import make_images, make_primary
 
 from manyheads_shared.errors import ImageError
 from manyheads_shared.image import Pixels
 from manyheads_shared.manifest import Preprocessing
 from manyheads_shared.preprocess import LOG_EPS, Preprocessor, dct_statistics, fit_image, is_resampled, log_dct
+from tests.support.makers import make_images, make_primary
 
 
 def _spec(fit: str = "resize", size: int | None = 32, representation: str = "pixel") -> Preprocessing:

@@ -4,7 +4,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from tests.support.makers import SIZE, make_images
 
 from manyheads_shared import networks
 from manyheads_shared.architectures import get_architecture
@@ -17,6 +16,7 @@ from manyheads_shared.networks import Primary
 from manyheads_shared.preprocess import Network, Preprocessor, dct_statistics, log_dct
 from manyheads_shared.probe import PROBE_IMAGES, PROJECTIONS, TOLERANCE, probe_images, project, verify_probe
 from manyheads_shared.scoring import measure_probe
+from tests.support.makers import SIZE, make_images
 
 Rows = tuple[tuple[float, ...], ...]
 CPU = choose_compute("cpu", "float32")

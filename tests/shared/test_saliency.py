@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from tests.support.makers import SIZE
 
 from manyheads_shared.architectures import ARCHITECTURES, Architecture
 from manyheads_shared.networks import Head, build_head
 from manyheads_shared.saliency import class_activation_map
+from tests.support.makers import SIZE
 
 
 def _awake_head(architecture: Architecture) -> tuple[Head, torch.Tensor]:

@@ -3,13 +3,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tests.support.makers import make_generator, make_head, make_images, make_primary
 
 from manyheads_shared import scoring
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, write_head
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.errors import FeatureContractError, NonFiniteScoreError, PrimaryMismatchError
 from manyheads_shared.scoring import Scorer
+from tests.support.makers import make_generator, make_head, make_images, make_primary
 
 CPU = choose_compute("cpu", "float32")
 

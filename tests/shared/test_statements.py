@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 from securesystemslib.dsse import Envelope
-from tests.support.makers import NO_DIGEST, TIME, make_generator
 
 from manyheads_shared.canonical import to_canonical
 from manyheads_shared.digest import Digest, digest_bytes, hex_of
@@ -28,6 +27,7 @@ from manyheads_shared.statements import (
     verify_hub_statement,
     verify_owner_statement,
 )
+from tests.support.makers import NO_DIGEST, TIME, make_generator
 
 SIGNER, STRANGER = generate_key(), generate_key()
 HEAD, OTHER_HEAD = digest_bytes(b"a head"), digest_bytes(b"another head")

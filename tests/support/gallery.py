@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+
 from manyheads_hub.evaluations.pictures import Picture, draw_picture
 from manyheads_hub.evaluations.policy import Policy, write_policy
 from manyheads_hub.hub import Hub, build_hub
@@ -29,7 +30,6 @@ from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.keys import generate_key, public_pem
 from manyheads_shared.manifest import Generator
 from manyheads_shared.metrics import clopper_pearson
-
 from tests.support.pictures import draw_pictures
 
 SUITE = digest_bytes(b"suite")

@@ -14,7 +14,6 @@ from threading import Lock, Thread
 from typing import Any
 
 from securesystemslib.signer import CryptoSigner
-from tests.support.makers import MadeBundle, make_bundle
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from manyheads_client.fetch import Fetcher
@@ -23,6 +22,7 @@ from manyheads_shared.bundle import BUNDLE_TARGET, object_target
 from manyheads_shared.digest import Digest, digest_bytes, hex_of
 from manyheads_shared.errors import HubRefusedError, HubUnreachableError
 from manyheads_shared.keys import generate_key
+from tests.support.makers import MadeBundle, make_bundle
 
 URL = "http://hub.test"
 ROLES = ("root", "targets", "snapshot", "timestamp")

@@ -19,8 +19,6 @@ import httpx
 import uvicorn
 from securesystemslib.signer import CryptoSigner
 from sqlalchemy import update
-from tests.support.makers import TIME
-from tests.support.world import draw_proofs, trained_head, trained_primary, write_suite
 
 from manyheads_hub.app import create_app
 from manyheads_hub.auth import Caller, authenticate
@@ -39,6 +37,8 @@ from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.keys import generate_key, public_pem
 from manyheads_shared.manifest import Generator
 from manyheads_shared.statements import OwnerPredicate, sign_owner_statement
+from tests.support.makers import TIME
+from tests.support.world import draw_proofs, trained_head, trained_primary, write_suite
 
 READY = "listening on "
 

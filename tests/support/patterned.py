@@ -6,10 +6,11 @@ The grids are what up-convolutions leave, made plain: a checkerboard, or stripes
 from pathlib import Path
 
 import numpy as np
-from manyheads_shared.image import Pixels
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
+
+from manyheads_shared.image import Pixels
 
 SIZE = 32  # pixels a side
 _AMPLITUDE = 24.0  # grey levels, of the grids

@@ -1,8 +1,9 @@
 """Drawn pictures: smooth shapes and texture, so that compression, hashes and duplicates behave as on photographs."""
 
 import numpy as np
-from manyheads_shared.image import Pixels
 from scipy import ndimage
+
+from manyheads_shared.image import Pixels
 
 
 def draw_pictures(count: int, *, size: int = 64, seed: int = 0) -> list[Pixels]:

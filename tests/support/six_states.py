@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tests.support.hub_simulator import URL, HubSimulator
-from tests.support.makers import NO_DIGEST, MadeBundle, make_bundle, make_generator, make_images, make_primary_bytes
 
 from manyheads_client.store import Store
 from manyheads_client.update import pull
@@ -20,6 +18,8 @@ from manyheads_shared.decision import State, decide
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.image import Pixels
 from manyheads_shared.scoring import Scorer
+from tests.support.hub_simulator import URL, HubSimulator
+from tests.support.makers import NO_DIGEST, MadeBundle, make_bundle, make_generator, make_images, make_primary_bytes
 
 NAMES = ("alpha", "beta", "gamma")
 

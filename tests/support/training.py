@@ -6,7 +6,6 @@ from manyheads_contributor.recipe import Recipe, load_recipe
 from manyheads_contributor.training_run import train_head, train_primary
 from manyheads_shared.artifact import PrimaryArtifact, read_primary
 from manyheads_shared.dataset import Dataset, scan_dataset
-
 from tests.support.makers import SIZE, make_primary_bytes, write_dataset
 
 SOURCES = {

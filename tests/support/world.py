@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
-from tests.support.makers import SIZE, TIME, TRAINING, make_generator
 from torch import Tensor, nn
 
 from manyheads_shared import networks
@@ -23,6 +22,7 @@ from manyheads_shared.image import Pixels
 from manyheads_shared.manifest import Generator, HeadManifest, Preprocessing, PrimaryManifest
 from manyheads_shared.preprocess import Preprocessor
 from manyheads_shared.scoring import measure_probe
+from tests.support.makers import SIZE, TIME, TRAINING, make_generator
 
 TINTS = {"photos": (0, 0, 0), "alpha": (40, 0, 0), "beta": (0, 40, 0), "gamma": (0, 0, 40)}  # of 255
 GENERATORS = ("alpha", "beta", "gamma")

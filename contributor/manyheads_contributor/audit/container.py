@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from manyheads_shared.image import FORMATS
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
+
+from manyheads_shared.image import FORMATS
 
 # ITU-T T.81 annex K.1, in rows: the luminance table that libjpeg scales by quality.
 STANDARD_LUMA = np.array(

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
-from manyheads_shared.dataset import Item
 from numpy.typing import NDArray
 
 from manyheads_contributor.audit.findings import (
@@ -16,6 +15,7 @@ from manyheads_contributor.audit.findings import (
     Level,
     judge_count,
 )
+from manyheads_shared.dataset import Item
 
 _NUMBERED = re.compile(r"([A-Za-z]+)[-_]?(\d+)")
 _MIN_PAIRS = 10  # near-duplicates that share a number in their names; fewer suggest nothing

@@ -5,14 +5,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from manyheads_shared.dataset import Item
-from manyheads_shared.errors import ImageError
-from manyheads_shared.image import MAX_FILE_BYTES, decode_image
-
 from manyheads_contributor.audit.container import Container, read_container
 from manyheads_contributor.audit.history import History, measure_history
 from manyheads_contributor.audit.values import Values, measure_values, to_luma
 from manyheads_contributor.duplicates import Fingerprint, fingerprint
+from manyheads_shared.dataset import Item
+from manyheads_shared.errors import ImageError
+from manyheads_shared.image import MAX_FILE_BYTES, decode_image
 
 _WINDOW = 512  # pixels a side: traces of larger images are measured on their top left part, which keeps the grid in phase
 _WORTH_PROCESSES = 1500  # images; starting the workers takes about a second

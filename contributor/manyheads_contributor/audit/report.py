@@ -5,9 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from manyheads_shared.dataset import Dataset
-from manyheads_shared.digest import Digest
-from manyheads_shared.errors import DatasetError
 from numpy.typing import NDArray
 
 from manyheads_contributor.audit.copies import check_copies, label_of
@@ -17,6 +14,9 @@ from manyheads_contributor.audit.findings import Finding, Level, judge_cue, wors
 from manyheads_contributor.audit.observation import Observation, Undecodable, observe_all
 from manyheads_contributor.audit.separation import measure_separation
 from manyheads_contributor.duplicates import find_duplicates
+from manyheads_shared.dataset import Dataset
+from manyheads_shared.digest import Digest
+from manyheads_shared.errors import DatasetError
 
 Mask = NDArray[np.bool_]
 

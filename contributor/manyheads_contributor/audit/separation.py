@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from manyheads_shared.metrics import auroc, wilson
 from numpy.typing import NDArray
+
+from manyheads_shared.metrics import auroc, wilson
 
 BINS = 8  # quantiles of each group; fine enough for a two-sided rule, coarse enough not to learn noise
 

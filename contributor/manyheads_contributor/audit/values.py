@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-from manyheads_shared.image import Pixels
 from numpy.typing import NDArray
+
+from manyheads_shared.image import Pixels
 
 _RED, _GREEN, _BLUE = np.float32(0.299), np.float32(0.587), np.float32(0.114)  # ITU-R 601, as JPEG
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
 from manyheads_shared.terminal import EXIT_NO, print_json, progress, stdout
 
 if TYPE_CHECKING:
@@ -26,9 +27,8 @@ def audit(
 
     Example: manyheads-contributor audit DATA
     """
-    from manyheads_shared.dataset import scan_dataset
-
     from manyheads_contributor.audit import Level, audit_dataset
+    from manyheads_shared.dataset import scan_dataset
 
     dataset = scan_dataset(data)
     with progress() as bar:

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from manyheads_shared import terminal
 from rich.table import Table
 
-if TYPE_CHECKING:
-    from manyheads_shared.metrics import Share
+from manyheads_shared import terminal
 
+if TYPE_CHECKING:
     from manyheads_contributor.evaluate import Evaluation
+    from manyheads_shared.metrics import Share
 
 
 def evaluate(
@@ -32,12 +32,11 @@ def evaluate(
 
     Example: manyheads-contributor evaluate runs/dcgan DATA --primary primary.safetensors --degradation paper-as-written
     """
+    from manyheads_contributor import evaluate as figures
+    from manyheads_contributor.artifacts import load_subject
     from manyheads_shared.compute import choose_compute
     from manyheads_shared.dataset import scan_dataset
     from manyheads_shared.scoring import Scorer
-
-    from manyheads_contributor import evaluate as figures
-    from manyheads_contributor.artifacts import load_subject
 
     measured = load_subject(subject, primary)
     compute = choose_compute(device)

@@ -4,13 +4,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
 from manyheads_shared.terminal import print_json, progress, stdout
 
 if TYPE_CHECKING:
+    from manyheads_contributor.hub_client import HubClient
     from manyheads_shared.api import PrimaryInfo
     from manyheads_shared.digest import Digest
-
-    from manyheads_contributor.hub_client import HubClient
 
 
 def fetch_primary(
@@ -24,10 +24,9 @@ def fetch_primary(
 
     Example: manyheads-contributor fetch-primary https://hub.example --out primary.safetensors
     """
+    from manyheads_contributor.hub_client import HubClient
     from manyheads_shared.artifact import read_primary
     from manyheads_shared.digest import parse_digest
-
-    from manyheads_contributor.hub_client import HubClient
 
     wanted = parse_digest(digest) if digest else None
     with HubClient(hub_url) as hub:

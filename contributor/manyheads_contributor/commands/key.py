@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from manyheads_shared.errors import UsageError
 from manyheads_shared.terminal import print_json, stdout
 

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from manyheads_shared import terminal
-from manyheads_shared.errors import UsageError
 
 from manyheads_contributor.commands.key import PASSPHRASE_VARIABLE
+from manyheads_shared import terminal
+from manyheads_shared.errors import UsageError
 
 
 def package(
@@ -31,13 +31,12 @@ def package(
     Example: manyheads-contributor package runs/dcgan --out dcgan.safetensors --primary primary.safetensors
     --version 1 --owner ada --level instance --key ada.pem
     """
-    from manyheads_shared.artifact import read_primary
-    from manyheads_shared.keys import read_private_key
-    from manyheads_shared.manifest import Generator
-
     from manyheads_contributor.artifacts import read_artifact_file
     from manyheads_contributor.package import package_head, package_primary
     from manyheads_contributor.run import RunFolder
+    from manyheads_shared.artifact import read_primary
+    from manyheads_shared.keys import read_private_key
+    from manyheads_shared.manifest import Generator
 
     folder = RunFolder(run)
     identity = folder.read().identity

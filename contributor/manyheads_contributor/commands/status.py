@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
 from manyheads_shared.terminal import EXIT_NO, print_json, stderr, stdout
 
 if TYPE_CHECKING:
-    from manyheads_shared.api import EvaluationInfo, ShareInfo, SubmissionInfo
-
     from manyheads_contributor.hub_client import HubClient
+    from manyheads_shared.api import EvaluationInfo, ShareInfo, SubmissionInfo
 
 POLL_SECONDS = 2.0
 MAX_POLL_SECONDS = 15.0

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
 from manyheads_shared.terminal import print_json, progress, stderr, stdout
 
 if TYPE_CHECKING:
-    from manyheads_shared.digest import Digest
-
     from manyheads_contributor.hub_client import HubClient
     from manyheads_contributor.submission import Offer
+    from manyheads_shared.digest import Digest
 
 UPLOADS_AT_ONCE = 4  # proof images are small: what takes time is the way to the hub and back
 

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+
 from manyheads_shared import terminal
 
 Data = Annotated[Path, typer.Argument(help="Folder with real/SOURCE, generated/GENERATOR and external/… below it.")]
@@ -29,10 +30,9 @@ def train_primary(
 
     Example: manyheads-contributor train-primary DATA --out runs/primary --recipe quick --set image_size=64
     """
-    from manyheads_shared.dataset import scan_dataset
-
     from manyheads_contributor import training_run
     from manyheads_contributor.recipe import load_recipe
+    from manyheads_shared.dataset import scan_dataset
 
     chosen = load_recipe(recipe, overrides or ())
     run = training_run.train_primary(scan_dataset(data), chosen, out, device=device)
@@ -57,12 +57,11 @@ def train_head(
 
     Example: manyheads-contributor train-head DATA --generator dcgan --primary primary.safetensors --out runs/dcgan
     """
-    from manyheads_shared.artifact import read_primary
-    from manyheads_shared.dataset import scan_dataset
-
     from manyheads_contributor import training_run
     from manyheads_contributor.artifacts import read_artifact_file
     from manyheads_contributor.recipe import load_recipe
+    from manyheads_shared.artifact import read_primary
+    from manyheads_shared.dataset import scan_dataset
 
     chosen = load_recipe(recipe, overrides or ())
     artifact = read_primary(read_artifact_file(primary))

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from manyheads_hub.evaluations.policy import Policy
+from manyheads_hub.pages.overlap import GROUPS, Group, own_source, source_of
 from manyheads_shared.api import EvaluationInfo, ShareInfo, SourceInfo
 from manyheads_shared.manifest import Generator
 from manyheads_shared.metrics import clopper_pearson
-
-from manyheads_hub.evaluations.policy import Policy
-from manyheads_hub.pages.overlap import GROUPS, Group, own_source, source_of
 
 ALL_PHOTOGRAPHS = "all photographs"
 

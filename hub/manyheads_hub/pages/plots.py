@@ -8,11 +8,11 @@ import math
 from collections.abc import Callable, Iterable
 from itertools import count
 
-from manyheads_shared.api import ShareInfo
-from manyheads_shared.calibration import Band
 from markupsafe import Markup
 
 from manyheads_hub.pages.words import number
+from manyheads_shared.api import ShareInfo
+from manyheads_shared.calibration import Band
 
 SHARE_TICKS = (0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0)
 

@@ -1,10 +1,10 @@
 """What only the pages read from the database."""
 
-from manyheads_shared.digest import Digest
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from manyheads_hub.tables import ContributorRow, HeadRow, PictureRow, PrimaryRow, SubmissionRow
+from manyheads_shared.digest import Digest
 
 
 def owner_key(session: Session, head: Digest) -> str:

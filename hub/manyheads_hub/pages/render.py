@@ -9,13 +9,13 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from manyheads_shared import __version__
-from manyheads_shared.api import API_PREFIX, Problem
-from manyheads_shared.digest import digest_bytes, hex_of, short
 
 from manyheads_hub.deps import HubDep, get_hub
 from manyheads_hub.pages import plots, words
 from manyheads_hub.pages.heat_map import heat_legend
+from manyheads_shared import __version__
+from manyheads_shared.api import API_PREFIX, Problem
+from manyheads_shared.digest import digest_bytes, hex_of, short
 
 STATIC_TYPES = {"manyheads.css": "text/css; charset=utf-8", "mark.svg": "image/svg+xml"}
 

@@ -5,11 +5,6 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse
-from manyheads_shared.api import CatalogueEntry, EvaluationInfo, SourceInfo
-from manyheads_shared.calibration import Band
-from manyheads_shared.digest import parse_digest
-from manyheads_shared.errors import ManifestError
-from manyheads_shared.manifest import Generator
 from markupsafe import Markup
 
 from manyheads_hub.bundles import service as bundles
@@ -26,6 +21,11 @@ from manyheads_hub.pages.plots import band_axis, band_extent, band_row
 from manyheads_hub.pages.render import STATIC_TYPES, PagesDep, static_file
 from manyheads_hub.primaries import service as primaries
 from manyheads_hub.submissions import service as submissions
+from manyheads_shared.api import CatalogueEntry, EvaluationInfo, SourceInfo
+from manyheads_shared.calibration import Band
+from manyheads_shared.digest import parse_digest
+from manyheads_shared.errors import ManifestError
+from manyheads_shared.manifest import Generator
 
 ITEMS_A_PAGE = 50
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}  # of what is named by its content

@@ -3,10 +3,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from manyheads_contributor.audit.container import estimate_quality, read_container, scaled_luma
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from manyheads_contributor.audit.container import estimate_quality, read_container, scaled_luma
 from tests.support.pictures import draw_pictures
 
 

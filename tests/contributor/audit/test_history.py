@@ -2,11 +2,11 @@ import io
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from manyheads_contributor.audit.history import GOOD_FIT, History, measure_history
 from manyheads_contributor.audit.values import to_luma
 from manyheads_shared.image import Pixels
-from PIL import Image
-
 from tests.support.pictures import draw_pictures
 
 SIZE = 128

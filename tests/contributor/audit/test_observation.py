@@ -1,10 +1,10 @@
 from pathlib import Path
 
 import pytest
+
 from manyheads_contributor.audit import observation
 from manyheads_contributor.audit.observation import Undecodable, observe, observe_all
 from manyheads_shared.dataset import scan_dataset
-
 from tests.support.makers import write_dataset
 
 

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+
 from manyheads_contributor.audit import AuditReport, Finding, Level, audit_dataset
 from manyheads_shared.dataset import scan_dataset
 from manyheads_shared.errors import DatasetError
 from manyheads_shared.image import Pixels
-from PIL import Image
-
 from tests.support.pictures import draw_pictures
 
 Save = Callable[[Image.Image, Path], object]

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+
 from manyheads_contributor.audit.findings import Level, judge_cue
 from manyheads_contributor.audit.separation import Separation, measure_separation
-from numpy.typing import NDArray
 
 
 def _measure(no: NDArray[np.generic], yes: NDArray[np.generic]) -> Separation:

@@ -2,10 +2,10 @@ import json
 from pathlib import Path
 
 import pytest
-from manyheads_contributor.cli import app
 from PIL import Image
 from typer.testing import CliRunner
 
+from manyheads_contributor.cli import app
 from tests.support.pictures import draw_pictures
 
 

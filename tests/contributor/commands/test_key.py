@@ -3,10 +3,11 @@ import stat
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
+
 from manyheads_contributor.cli import app
 from manyheads_shared.errors import UsageError
 from manyheads_shared.keys import parse_public_key, read_private_key
-from typer.testing import CliRunner
 
 
 def _run(*arguments: str) -> str:
