@@ -33,7 +33,7 @@ def serve_hub(folder: Path, *, host: str, port: int, with_worker: bool, on_ready
         UsageError: no hub there, or the address is taken.
     """
     with open_hub(folder) as hub, _listen(host, port) as listening, _stopping() as stop:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        _log_to_stderr()
         address = f"http://{host}:{listening.getsockname()[1]}"
         config = uvicorn.Config(
             create_app(hub.settings), log_config=None, server_header=False, ws="none", timeout_graceful_shutdown=GRACE_SECONDS
@@ -54,16 +54,8 @@ def serve_hub(folder: Path, *, host: str, port: int, with_worker: bool, on_ready
 def work(folder: Path, *, once: bool) -> int:
     """Do jobs until SIGTERM or SIGINT, or until none is ready; return how many were done."""
     with open_hub(folder) as hub, _stopping() as stop:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        worker, done = Worker(hub, stop=stop), 0
-        while not stop.is_set():
-            if worker.run_once():
-                done += 1
-            elif once:
-                break
-            else:
-                stop.wait(1.0)
-    return done
+        _log_to_stderr()
+        return Worker(hub, stop=stop).run(once=once)
 
 
 class _Server(uvicorn.Server):
@@ -78,6 +70,10 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._on_ready()
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 @contextmanager

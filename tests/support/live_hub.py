@@ -161,10 +161,7 @@ def let_leases_run_out(hub: Hub) -> None:
 
 def work(hub: Hub) -> int:
     """Do every job that is ready; return how many."""
-    worker, done = Worker(hub), 0
-    while worker.run_once():
-        done += 1
-    return done
+    return Worker(hub).run(once=True)
 
 
 class Api:

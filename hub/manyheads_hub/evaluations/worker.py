@@ -37,16 +37,23 @@ class Worker:
     def __init__(self, hub: Hub, *, stop: threading.Event | None = None, on_batch: Progress | None = None) -> None:
         self._hub, self._stop, self._on_batch = hub, stop or threading.Event(), on_batch
 
-    def run(self) -> None:
-        """Work until asked to stop."""
+    def run(self, *, once: bool = False) -> int:
+        """Work until asked to stop, or with `once` until no job is ready; return how many jobs were done."""
+        done = 0
         while not self._stop.is_set():
             try:
                 busy = self.run_once()
             except Exception:  # the database may be locked or the disk full: what is queued stays queued
+                if once:
+                    raise
                 logger.exception("the worker could not reach its queue; it goes on trying")
                 busy = False
+            done += busy
+            if once and not busy:
+                break
             if not busy:
                 self._stop.wait(POLL_SECONDS)
+        return done
 
     def run_once(self, kind: JobKind | None = None) -> bool:
         """Do the next job, of one kind or any; False when none is ready."""
