@@ -22,17 +22,8 @@ KERNELS = (3, 5, 7, 9)  # pixels; Khoo 2022, both groups
 
 # laundering
 SCALES = (0.25, 1.0)  # of a side: 4000 pixels of a camera become 1080 in a feed; what is small already stays nearly as it is
-SHRINKING = (
-    Resampling.BOX,
-    Resampling.BILINEAR,
-    Resampling.BICUBIC,
-    Resampling.LANCZOS,
-)  # filters that servers and editors offer
-ENLARGING = (
-    Resampling.BILINEAR,
-    Resampling.BICUBIC,
-    Resampling.LANCZOS,
-)  # the same without the box, which would leave blocks that nobody publishes
+ENLARGING = (Resampling.BILINEAR, Resampling.BICUBIC, Resampling.LANCZOS)  # what servers and editors offer
+SHRINKING = (Resampling.BOX, *ENLARGING)  # and the mean of an area; enlarging by it leaves blocks that nobody publishes
 FIRST_QUALITIES = (70, 95)  # JPEG; what cameras and editors save at
 SECOND_QUALITIES = (50, 85)  # JPEG; what a platform saves again at, strict ones included
 WEBP_QUALITIES = (50, 90)  # around the encoder's default of 75, at which delivery networks convert
@@ -115,9 +106,8 @@ def screenshot(pixels: Pixels, draw: np.random.Generator) -> Pixels:
     height, width = pixels.shape[:2]
     zoom = draw.uniform(*ZOOMS)
     tall, wide = _scaled(height, zoom), _scaled(width, zoom)
-    screen = np.pad(
-        _resize(pixels, tall, wide, Resampling.BILINEAR), ((1, 1), (1, 1), (0, 0)), mode="edge"
-    )  # room for the shift
+    enlarged = _resize(pixels, tall, wide, Resampling.BILINEAR)
+    screen = np.pad(enlarged, ((1, 1), (1, 1), (0, 0)), mode="edge")  # room for the shift
     top, left = 1 + draw.uniform(*SHIFTS, size=2)
     region = (left, top, left + wide, top + tall)
     return np.asarray(Image.fromarray(screen).resize((width, height), Resampling.BICUBIC, box=region), dtype=np.uint8)
