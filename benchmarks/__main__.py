@@ -6,9 +6,11 @@ The real-data run is apart: `python -m benchmarks.loop`.
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import throughput
+from benchmarks import degradation_sheet, degradation_speed, throughput
 
 BENCHMARKS: dict[str, tuple[Callable[[], None], str]] = {
+    "degradation-sheet": (degradation_sheet.main, "what each degradation profile does to a photograph"),
+    "degradation-speed": (degradation_speed.main, "images a second, by degradation profile"),
     "throughput": (throughput.main, "images a second, by number of heads"),
 }
 
@@ -17,7 +19,7 @@ def main(arguments: Sequence[str]) -> int:
     """Run what is named, or all."""
     if "--list" in arguments:
         for name, (_, what) in BENCHMARKS.items():
-            print(f"{name:12} {what}")
+            print(f"{name:18} {what}")
         return 0
     unknown = [name for name in arguments if name not in BENCHMARKS]
     if unknown:

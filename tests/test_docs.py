@@ -19,6 +19,7 @@ from manyheads_shared.api import Message
 from manyheads_shared.bundle import BundleManifest
 from manyheads_shared.calibration import Calibration
 from manyheads_shared.canonical import to_canonical
+from manyheads_shared.degradations import PROFILES
 from manyheads_shared.digest import Digest
 from manyheads_shared.document import Document
 from manyheads_shared.errors import ManyheadsError
@@ -110,6 +111,18 @@ def test_every_option_says_what_it_is_for(name: str) -> None:
     silent = [option.name for option in COMMANDS[name].params if isinstance(option, click.Option) and not option.help]
 
     assert silent == []
+
+
+def test_the_page_of_degradations_lists_every_profile_with_its_chances() -> None:
+    page = (ROOT / "docs" / "degradations.md").read_text().partition("## The paper")[0]
+    listed = dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", page, re.MULTILINE))
+
+    assert list(listed) == list(PROFILES)
+    for name, profile in PROFILES.items():
+        for step in profile.steps:
+            operation = getattr(step.operation, "__name__", "").removesuffix("_as_run").replace("_", " ")
+            of_all = listed[name].endswith((f"; {step.probability}", f"; each {step.probability}"))
+            assert (operation if of_all else f"{operation} {step.probability}") in listed[name]
 
 
 def _errors() -> Iterator[tuple[str, type[ManyheadsError]]]:

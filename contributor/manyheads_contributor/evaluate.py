@@ -138,11 +138,11 @@ def score_items(
     def read(item: Item) -> Pixels | str:
         try:
             fitted = fit_image(read_image(item.path).pixels, scorer.preprocess.spec)
+            return degrade(fitted, profile, seed=seed, digest=item.digest)
         except ImageError as error:
             return str(error) if str(item.path) in str(error) else f"{item.path}: {error}"
         finally:
             on_image()
-        return degrade(fitted, profile, seed=seed, digest=item.digest)
 
     kept: list[Item] = []
     logits = [np.empty((0, 1 + scorer.head_count), dtype=np.float32)]

@@ -1,23 +1,32 @@
 """Image degradations, by named profile: RGB uint8 in, RGB uint8 of the same shape out.
 
 Every draw comes from (seed, profile, image digest), so an image is degraded the same way whatever the order, the batch or the
-machine. Profiles live in one dictionary; a profile is a sequence of operations, each applied with its probability.
+machine. Profiles live in one dictionary; what their operations do is for `manyheads_shared.operations`.
 """
 
 import hashlib
-import io
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
-from scipy import ndimage
 
 from manyheads_shared.digest import Digest
 from manyheads_shared.errors import UsageError
 from manyheads_shared.image import Pixels
-
-Operation = Callable[[Pixels, np.random.Generator], Pixels]
+from manyheads_shared.operations import (
+    Operation,
+    blur,
+    blur_as_run,
+    crop,
+    double_jpeg,
+    jpeg,
+    jpeg_as_run,
+    noise,
+    noise_as_run,
+    rescale,
+    screenshot,
+    sharpen,
+    webp,
+)
 
 
 @dataclass(frozen=True)
@@ -28,49 +37,48 @@ class Step:
     probability: float
 
 
-def blur(pixels: Pixels, draw: np.random.Generator) -> Pixels:
-    """Gaussian blur, kernel 3, 5, 7 or 9, with the sigma that OpenCV derives from the kernel: 0.8, 1.1, 1.4 or 1.7."""
-    kernel = int(draw.choice([3, 5, 7, 9]))
-    sigma = 0.3 * ((kernel - 1) * 0.5 - 1) + 0.8
-    offsets = np.arange(kernel) - kernel // 2
-    weights = np.exp(-(offsets**2) / (2 * sigma**2))
-    weights /= weights.sum()
-    rows = ndimage.correlate1d(pixels, weights, axis=0, output=np.float32, mode="mirror")
-    blurred = ndimage.correlate1d(rows, weights, axis=1, mode="mirror")
-    return np.clip(np.rint(blurred), 0, 255).astype(np.uint8)
+@dataclass(frozen=True)
+class Profile:
+    """Steps, taken in this order or, image by image, in a random one."""
+
+    steps: tuple[Step, ...]
+    random_order: bool = False
 
 
-def crop(pixels: Pixels, draw: np.random.Generator) -> Pixels:
-    """Cut 5 to 20 % off height and width, split at random between the sides; bicubic back to the old size."""
-    height, width = pixels.shape[:2]
-    share = draw.uniform(0.05, 0.20)
-    cut_y, cut_x = int(height * share), int(width * share)
-    top, left = int(cut_y * draw.uniform()), int(cut_x * draw.uniform())
-    inner = pixels[top : top + height - cut_y, left : left + width - cut_x]
-    return np.asarray(Image.fromarray(inner).resize((width, height), Image.Resampling.BICUBIC), dtype=np.uint8)
+def _halves(*operations: Operation) -> Profile:
+    """Each operation on half the images, independently, in this order: what Khoo 2022 does."""
+    return Profile(tuple(Step(operation, 0.5) for operation in operations))
 
 
-def jpeg(pixels: Pixels, draw: np.random.Generator) -> Pixels:
-    """JPEG compression at a quality of 10 to 75, chroma 4:2:0."""
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "JPEG", quality=int(draw.integers(10, 76)))
-    return np.asarray(Image.open(stream), dtype=np.uint8)
-
-
-def noise(pixels: Pixels, draw: np.random.Generator) -> Pixels:
-    """Gaussian noise of variance 5 to 20 (grey levels squared), each pixel and channel on its own; rounded, clipped."""
-    sigma = np.sqrt(draw.uniform(5, 20))
-    noisy = pixels + draw.normal(0, sigma, pixels.shape)
-    return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
-
-
-PROFILES: dict[str, tuple[Step, ...]] = {
-    "clean": (),
-    "paper-as-written": (Step(blur, 0.5), Step(crop, 0.5), Step(jpeg, 0.5), Step(noise, 0.5)),  # Khoo 2022, its text
+PROFILES: dict[str, Profile] = {
+    "clean": Profile(()),
+    # Khoo 2022 as its text says
+    "paper-as-written": _halves(blur, crop, jpeg, noise),
+    "paper-as-written-blur": _halves(blur),
+    "paper-as-written-crop": _halves(crop),
+    "paper-as-written-jpeg": _halves(jpeg),
+    "paper-as-written-noise": _halves(noise),
+    # Khoo 2022 as its code ran: the published tables
+    "paper-as-run": _halves(blur_as_run, crop, jpeg_as_run, noise_as_run),
+    "paper-as-run-blur": _halves(blur_as_run),
+    "paper-as-run-crop": _halves(crop),
+    "paper-as-run-jpeg": _halves(jpeg_as_run),
+    "paper-as-run-noise": _halves(noise_as_run),
+    # what an image goes through when it is shared, uploaded and saved again
+    "laundering": Profile(
+        (
+            Step(rescale, 0.75),  # nearly every platform
+            Step(double_jpeg, 0.75),  # the same
+            Step(webp, 0.25),  # some
+            Step(screenshot, 0.25),  # some people, in place of a download
+            Step(sharpen, 0.25),  # some resizers and editors
+        ),
+        random_order=True,  # nobody knows the way an image came
+    ),
 }
 
 
-def get_profile(name: str) -> tuple[Step, ...]:
+def get_profile(name: str) -> Profile:
     """Return a named profile.
 
     Raises:
@@ -85,18 +93,20 @@ def degrade(pixels: Pixels, profile: str, *, seed: int, digest: Digest) -> Pixel
     """Apply a profile to one image.
 
     Args:
-        pixels: uint8 (H, W, 3), RGB.
+        pixels: uint8 (H, W, 3), RGB; any size.
         profile: a key of `PROFILES`.
         seed: of the whole set.
         digest: of the image's file; with the seed it fixes every draw.
 
     Raises:
         UsageError: no such profile.
+        ImageError: more pixels a side than a format of the profile holds.
     """
-    steps = get_profile(profile)
+    chosen = get_profile(profile)
     key = hashlib.sha256(f"{profile}|{seed}|{digest}".encode()).digest()
     draw = np.random.default_rng(int.from_bytes(key, "big"))
-    for step in steps:
+    order = draw.permutation(len(chosen.steps)) if chosen.random_order else range(len(chosen.steps))
+    for step in (chosen.steps[number] for number in order):
         if draw.uniform() < step.probability:
             pixels = step.operation(pixels, draw)
     return pixels

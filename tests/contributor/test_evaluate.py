@@ -2,11 +2,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from manyheads_contributor.artifacts import load_subject
 from manyheads_contributor.evaluate import Scored, choose_items, evaluate, score_items
 from manyheads_contributor.run import RunFolder
-from manyheads_shared.artifact import PrimaryArtifact
+from manyheads_shared.artifact import PrimaryArtifact, read_primary
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.dataset import Dataset, Item, Kind, scan_dataset
 from manyheads_shared.digest import digest_bytes
@@ -110,6 +111,17 @@ def test_a_damaged_image_is_listed_and_passed_over(primary: PrimaryArtifact, tmp
     scored = score_items(scorer, scan_dataset(tmp_path).items, profile="clean", seed=0)
     assert len(scored.items) == len(scored.logits) == 5
     assert "0001.png" in scored.failures[0]
+
+
+def test_an_image_too_large_to_degrade_is_listed_and_passed_over(tmp_path: Path) -> None:
+    write_dataset(tmp_path, {"real/photos": 3, "generated/alpha": 3})
+    wide = tmp_path / "real" / "photos" / "wide.png"
+    Image.new("RGB", (66_000, 16)).save(wide)
+    scorer = Scorer(read_primary(make_primary_bytes(size=None)), [], choose_compute("cpu", "float32"))
+    seeds = [score_items(scorer, scan_dataset(tmp_path).items, profile="paper-as-run-jpeg", seed=seed) for seed in range(8)]
+    refused = [scored for scored in seeds if scored.failures]
+    assert refused
+    assert all(len(scored.items) == 6 and f"{wide}: 66000x16" in scored.failures[0] for scored in refused)
 
 
 def test_degraded_scores_are_those_of_their_seed(primary: PrimaryArtifact, dataset: Dataset) -> None:

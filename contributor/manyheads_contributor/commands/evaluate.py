@@ -22,7 +22,12 @@ def evaluate(
         bool,
         typer.Option("--all", help="All images of foreign DATA, not the test side of the run's own; seen images are left out."),
     ] = False,
-    degradation: Annotated[str, typer.Option("--degradation", help="Profile that degrades every image first.")] = "clean",
+    degradation: Annotated[
+        str,
+        typer.Option(
+            "--degradation", help="Profile that degrades every image first: paper-as-run, laundering, …; docs/degradations.md."
+        ),
+    ] = "clean",
     seed: Annotated[int, typer.Option("--seed", help="Of the degradations.")] = 0,
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON on stdout.")] = False,
