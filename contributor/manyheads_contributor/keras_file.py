@@ -142,14 +142,11 @@ def _refuse_unusual(dataset: h5py.Dataset, where: str) -> None:
         raise KerasWeightError(
             f"{where}: expected float32, got {str(dataset.dtype)[:80]}. Convert the model to float32 and save it again."
         )
-    layout = dataset.id.get_create_plist().get_layout()
-    stored = {h5py.h5d.CONTIGUOUS: "contiguous", h5py.h5d.CHUNKED: "chunked", h5py.h5d.VIRTUAL: "virtual"}.get(
-        layout, "compact"
-    )
-    if stored in ("chunked", "virtual") or dataset.external:
+    kinds = {"external": dataset.external, "virtual": dataset.is_virtual, "chunked": dataset.chunks}
+    if unusual := [kind for kind, is_so in kinds.items() if is_so]:
         raise KerasFileError(
             f"{where}: expected its numbers in one plain block of this file, as Keras writes them, "
-            f"got {'external' if dataset.external else stored} storage. Save the model again in Keras."
+            f"got {unusual[0]} storage. Save the model again in Keras."
         )
     if dataset.shape is None or dataset.id.get_storage_size() != dataset.nbytes:
         raise KerasFileError(

@@ -109,21 +109,22 @@ def read_statistic(path: Path, size: int) -> NDArray[np.float32]:
         StatisticsError: not such an array.
     """
     try:
-        # mapped, so that a header cannot claim more than the file has
-        values = np.load(path, mmap_mode="r", allow_pickle=False)
+        # mapped: a header cannot claim more than the file has, and nothing is unpickled
+        values = np.lib.format.open_memmap(path, mode="r")
     except OSError as error:
         raise UsageError(f"{path}: expected the statistics of a dct network: {error.strerror or error}") from error
-    except (ValueError, EOFError, OverflowError) as error:
+    except (ValueError, OverflowError) as error:
         raise StatisticsError(f"{path}: expected a .npy file of numbers: {error}") from error
-    if not isinstance(values, np.ndarray):  # an archive of several
-        values.close()
-        raise StatisticsError(f"{path}: expected one array in a .npy file, got an archive of several")
     if values.shape != (size, size) or values.dtype not in (np.float64, np.float32):
         raise StatisticsError(
             f"{path}: expected {size}x{size} numbers in float64, one for each coefficient of the network's images, "
             f"got {values.dtype} of shape {values.shape}"
         )
-    return np.array(values, dtype=np.float32)
+    with np.errstate(over="ignore"):
+        single = np.array(values, dtype=np.float32)
+    if not np.isfinite(single).all():
+        raise StatisticsError(f"{path}: expected finite numbers in the range of float32, got NaN, infinity or more")
+    return single
 
 
 def _verify_primary(network: KerasNetwork, primary: PrimaryArtifact) -> None:
@@ -140,8 +141,8 @@ def _verify_primary(network: KerasNetwork, primary: PrimaryArtifact) -> None:
         )
     different = [
         name
-        for name, tensor in own.items()
-        if (tensor.shape, tensor.tobytes()) != (network.primary[name].shape, network.primary[name].tobytes())
+        for name, tensor in network.primary.items()
+        if (tensor.shape, tensor.tobytes()) != (own[name].shape, own[name].tobytes())
     ]
     if different:
         raise KerasPrimaryError(

@@ -128,7 +128,7 @@ def test_a_head_of_another_architecture_or_size_is_refused(tmp_path: Path) -> No
     primary = _import_primary(small, statistics=tmp_path)
     with pytest.raises(KerasPrimaryError, match="expected a head on khoo2022-dct, got one on khoo2022-pixel"):
         import_head(read_keras_network(pixel), primary, secondary=None)
-    with pytest.raises(KerasPrimaryError, match="tensors"):
+    with pytest.raises(KerasPrimaryError, match=r"first in detector\.decision\.weight"):
         import_head(read_keras_network(large), primary, secondary=None)
 
 
@@ -177,7 +177,7 @@ def _huge_claim() -> bytes:
     return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + b"\0" * 64
 
 
-@pytest.mark.parametrize("bad", ["size", "integers", "objects", "archive", "huge", "cut", "none"])
+@pytest.mark.parametrize("bad", ["size", "integers", "objects", "infinite", "too large", "zip", "huge", "cut", "none"])
 def test_statistics_of_another_kind_are_refused(tmp_path: Path, bad: str) -> None:
     dct = read_keras_network(write_keras_file(tmp_path / "dct.h5", make_keras_layers("dct", 32)))
     mean, _ = write_statistics(tmp_path, 32)
@@ -188,11 +188,11 @@ def test_statistics_of_another_kind_are_refused(tmp_path: Path, bad: str) -> Non
         np.save(path, mean.astype(np.int64))
     elif bad == "objects":
         np.save(path, mean.astype(object))
-    elif bad == "archive":
-        np.savez(tmp_path / "archive", mean=mean)
-        (tmp_path / "archive.npz").rename(path)
+    elif bad in ("infinite", "too large"):
+        np.save(path, np.where(mean < 3, {"infinite": np.inf, "too large": 1e200}[bad], mean))
     else:
-        path.write_bytes({"huge": _huge_claim(), "cut": path.read_bytes()[:-8], "none": b"no numbers"}[bad])
+        contents = {"zip": b"PK\x03\x04", "huge": _huge_claim(), "cut": path.read_bytes()[:-8], "none": b"no numbers"}
+        path.write_bytes(contents[bad])
     with pytest.raises(StatisticsError, match=r"std_dev.npy: expected"):
         import_primary(dct, image_size=None, statistics=tmp_path)
 
