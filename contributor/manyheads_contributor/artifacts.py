@@ -1,7 +1,8 @@
-"""Finished runs as artifacts: what `package` writes to a file and what `evaluate` measures.
+"""Finished weights as artifacts: what `package` and `import-keras` write to a file and what `evaluate` measures.
 
-The feature contract is measured in float32 on the CPU, whatever the training ran in, so that machines which multiply in
-bfloat16 all stand at the same distance from it.
+Where weights come from is for `run` and `keras_import`; here they meet their manifest. The feature contract is measured in
+float32 on the CPU, whatever the training ran in, so that machines which multiply in bfloat16 all stand at the same distance
+from it.
 """
 
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from manyheads_shared.clock import now
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.digest import Digest
 from manyheads_shared.errors import FormatError, PrimaryMismatchError, UsageError
-from manyheads_shared.manifest import Generator, HeadManifest, PrimaryManifest
+from manyheads_shared.manifest import Generator, HeadManifest, Preprocessing, PrimaryManifest, Training
 from manyheads_shared.networks import load_primary
 from manyheads_shared.preprocess import Preprocessor
 from manyheads_shared.probe import PROBE_IMAGES, PROJECTIONS
@@ -32,6 +33,26 @@ from manyheads_shared.scoring import measure_probe
 
 _NO_PROBE = ((0.0,) * PROJECTIONS,) * PROBE_IMAGES
 _UNPUBLISHED = "unpublished"  # name or owner in the artifact of a run that is only measured
+
+
+@dataclass(frozen=True)
+class PrimaryWeights:
+    """A trained primary before it has a name."""
+
+    architecture: str
+    preprocessing: Preprocessing
+    tensors: Tensors  # under their declared names, a dct primary's statistics among them
+    training: Training
+
+
+@dataclass(frozen=True)
+class HeadWeights:
+    """A trained head before it has an owner."""
+
+    architecture: str
+    primary: Digest  # it was trained on
+    tensors: Tensors  # under their declared names
+    training: Training
 
 
 @dataclass(frozen=True)
@@ -80,12 +101,12 @@ def _load_run(folder: RunFolder, primary: PrimaryArtifact | None) -> Subject:
     if generator is None:
         if primary is not None:
             raise UsageError(f"{folder.path} is the run of a primary; leave --primary out")
-        made = read_primary(build_primary_artifact(folder, name=_UNPUBLISHED, version="0"))
+        made = read_primary(build_primary_artifact(read_primary_run(folder), name=_UNPUBLISHED, version="0"))
         return Subject(f"detector of run {folder.path.name}", None, made, (), (folder, run))
     if primary is None:
         raise UsageError(f"{folder.path} is the run of a head; name the primary it was trained on with --primary")
     named = Generator(name=generator, version="0", owner=_UNPUBLISHED, level="instance")
-    head = read_head(build_head_artifact(folder, primary, named), primary)
+    head = read_head(build_head_artifact(read_head_run(folder), primary, named), primary)
     return Subject(f"head for {generator} of run {folder.path.name}", None, primary, (head,), (folder, run))
 
 
@@ -109,52 +130,69 @@ def read_artifact_file(path: Path) -> bytes:
         raise UsageError(f"{path}: expected an artifact, a safetensors file; there is none") from error
 
 
-def build_primary_artifact(folder: RunFolder, *, name: str, version: str) -> bytes:
-    """Return the primary of a finished run as an artifact.
+def read_primary_run(folder: RunFolder) -> PrimaryWeights:
+    """Read the primary of a finished run.
 
     Raises:
         RunError: the run trained a head, or is not finished.
-        ManifestError: not a name or a version.
     """
     run = folder.read()
     if run.identity.kind != "primary":
         raise RunError(f"{folder.path}: expected the run of a primary, it trained a {run.title}")
-    tensors = _read_best(folder, run)
-    draft = PrimaryManifest.new(
-        name=name,
-        version=version,
-        architecture=run.architecture,
-        preprocessing=run.preprocessing,
-        probe=_NO_PROBE,
-        training=run.training,
-        created=now(),
-    )
-    # the features are those of a primary as a reader gets it: written without a probe first, then measured
-    probe = _measure(read_primary(write_primary(draft, tensors)))
-    return write_primary(draft.model_copy(update={"probe": probe}), tensors)
+    return PrimaryWeights(run.architecture, run.preprocessing, _read_best(folder, run), run.training)
 
 
-def build_head_artifact(folder: RunFolder, primary: PrimaryArtifact, generator: Generator) -> bytes:
-    """Return the head of a finished run as an artifact.
+def read_head_run(folder: RunFolder) -> HeadWeights:
+    """Read the head of a finished run.
 
     Raises:
         RunError: the run trained a primary, or is not finished.
-        PrimaryMismatchError: it was trained on another primary.
     """
     run = folder.read()
-    if run.identity.kind != "head":
+    if run.identity.primary is None:
         raise RunError(f"{folder.path}: expected the run of a head, it trained a {run.title}")
-    if run.identity.primary != primary.digest:
-        raise PrimaryMismatchError(generator.title, str(run.identity.primary), primary.digest)
-    manifest = HeadManifest.new(
-        generator=generator,
-        architecture=run.architecture,
-        primary=primary.digest,
-        probe=_measure(primary),
-        training=run.training,
+    return HeadWeights(run.architecture, run.identity.primary, _read_best(folder, run), run.training)
+
+
+def build_primary_artifact(weights: PrimaryWeights, *, name: str, version: str) -> bytes:
+    """Return a primary as an artifact.
+
+    Raises:
+        ManifestError: not a name or a version.
+        ArtifactError: the weights are not those of the architecture, or not finite.
+    """
+    draft = PrimaryManifest.new(
+        name=name,
+        version=version,
+        architecture=weights.architecture,
+        preprocessing=weights.preprocessing,
+        probe=_NO_PROBE,
+        training=weights.training,
         created=now(),
     )
-    return write_head(manifest, _read_best(folder, run), primary)
+    # the features are those of a primary as a reader gets it: written without a probe first, then measured
+    probe = _measure(read_primary(write_primary(draft, weights.tensors)))
+    return write_primary(draft.model_copy(update={"probe": probe}), weights.tensors)
+
+
+def build_head_artifact(weights: HeadWeights, primary: PrimaryArtifact, generator: Generator) -> bytes:
+    """Return a head as an artifact.
+
+    Raises:
+        PrimaryMismatchError: it was trained on another primary.
+        ArtifactError: the weights are not those of the architecture, or not finite.
+    """
+    if weights.primary != primary.digest:
+        raise PrimaryMismatchError(generator.title, weights.primary, primary.digest)
+    manifest = HeadManifest.new(
+        generator=generator,
+        architecture=weights.architecture,
+        primary=primary.digest,
+        probe=_measure(primary),
+        training=weights.training,
+        created=now(),
+    )
+    return write_head(manifest, weights.tensors, primary)
 
 
 def _measure(primary: PrimaryArtifact) -> tuple[tuple[float, ...], ...]:

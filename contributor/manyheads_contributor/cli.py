@@ -2,7 +2,17 @@
 
 import typer
 
-from manyheads_contributor.commands import audit, evaluate, fetch_primary, key, package, status, submit, train
+from manyheads_contributor.commands import (
+    audit,
+    evaluate,
+    fetch_primary,
+    import_keras,
+    key,
+    package,
+    status,
+    submit,
+    train,
+)
 from manyheads_shared import terminal
 
 app = typer.Typer(
@@ -18,6 +28,7 @@ app.command("train-primary")(train.train_primary)
 app.command("train-head")(train.train_head)
 app.command("evaluate")(evaluate.evaluate)
 app.command("package")(package.package)
+app.command("import-keras")(import_keras.import_keras)
 app.command("fetch-primary")(fetch_primary.fetch_primary)
 app.command("submit")(submit.submit)
 app.command("status")(status.status)

@@ -1,12 +1,11 @@
-"""Finished runs to files: a primary for a hub to publish, a head with its owner's signed statement to submit."""
+"""Finished weights to files: a primary for a hub to publish, a head with its owner's signed statement to submit."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 from securesystemslib.signer import CryptoSigner
 
-from manyheads_contributor.artifacts import build_head_artifact, build_primary_artifact
-from manyheads_contributor.run import RunFolder
+from manyheads_contributor.artifacts import HeadWeights, PrimaryWeights, build_head_artifact, build_primary_artifact
 from manyheads_contributor.submission import statement_path
 from manyheads_shared.artifact import PrimaryArtifact, read_head, read_primary
 from manyheads_shared.clock import now
@@ -29,31 +28,33 @@ class Packaged:
     statement: Path | None  # of a head
 
 
-def package_primary(folder: RunFolder, out: Path, *, name: str, version: str) -> Packaged:
-    """Write the primary of a finished run as an artifact.
+def package_primary(weights: PrimaryWeights, out: Path, *, name: str, version: str) -> Packaged:
+    """Write a primary as an artifact.
 
     Raises:
-        UsageError: `out` exists, or the run is none of a finished primary.
+        UsageError: `out` exists.
         ManifestError: not a name or a version.
+        ArtifactError: the weights are not those of the architecture, or not finite.
     """
     _refuse_existing(out)
-    data = build_primary_artifact(folder, name=name, version=version)
+    data = build_primary_artifact(weights, name=name, version=version)
     _check(read_primary(data), None)
     write_atomic(out, data)
     return Packaged(out, digest_bytes(data), len(data), None)
 
 
 def package_head(
-    folder: RunFolder, primary: PrimaryArtifact, out: Path, *, generator: Generator, signer: CryptoSigner
+    weights: HeadWeights, primary: PrimaryArtifact, out: Path, *, generator: Generator, signer: CryptoSigner
 ) -> Packaged:
-    """Write the head of a finished run as an artifact, its owner's statement beside it.
+    """Write a head as an artifact, its owner's statement beside it.
 
     Raises:
-        UsageError: `out` exists, or the run is none of a finished head.
+        UsageError: `out` exists.
         PrimaryMismatchError: it was trained on another primary.
+        ArtifactError: the weights are not those of the architecture, or not finite.
     """
     _refuse_existing(out)
-    data = build_head_artifact(folder, primary, generator)
+    data = build_head_artifact(weights, primary, generator)
     _check(primary, data)
     predicate = OwnerPredicate(generator=generator, primary=primary.digest, created=now())
     statement = sign_owner_statement(digest_bytes(data), predicate, signer)
