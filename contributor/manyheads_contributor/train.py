@@ -6,10 +6,13 @@ written after for `training_run`.
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 from time import perf_counter
+from typing import Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
@@ -18,6 +21,7 @@ from manyheads_contributor.examples import Examples, Indices
 from manyheads_contributor.plots import write_history
 from manyheads_contributor.recipe import Recipe
 from manyheads_contributor.run import RunFolder
+from manyheads_contributor.samples import Labels
 from manyheads_shared import metrics, terminal
 from manyheads_shared.compute import Compute
 from manyheads_shared.errors import ManyheadsError
@@ -29,6 +33,34 @@ class TrainingError(ManyheadsError):
     """The loss is no longer a number."""
 
 
+class Objective(Protocol):
+    """What a network is trained towards."""
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """The mean loss of logits (B,) or (B, K) against labels (B,)."""
+        ...
+
+    def figures(self, logits: NDArray[np.float32], labels: Labels) -> tuple[float | None, float | None]:
+        """F1 and AUROC; None where there is none."""
+        ...
+
+
+@dataclass(frozen=True)
+class YesNo:
+    """One yes/no question: binary cross-entropy; figures at logit 0."""
+
+    positive_weight: Tensor | None = None  # factor on the loss of positives
+
+    def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Binary cross-entropy of logits (B,)."""
+        return binary_cross_entropy_with_logits(logits, labels, pos_weight=self.positive_weight)
+
+    def figures(self, logits: NDArray[np.float32], labels: Labels) -> tuple[float | None, float | None]:
+        """F1 at probability 0.5, and AUROC."""
+        found = metrics.binary_metrics(logits[labels == 0], logits[labels > 0])
+        return found.f1, found.auroc
+
+
 def train(  # noqa: PLR0915 - a script, read top to bottom
     network: nn.Module,
     sides: tuple[Examples, Examples],
@@ -37,6 +69,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
     learning_rate: float,
     compute: Compute,
     folder: RunFolder,
+    objective: Objective | None = None,
 ) -> History:
     """Train to the recipe's end, going on from the folder's checkpoint; `network` then has the best epoch's weights.
 
@@ -50,6 +83,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
         learning_rate: the recipe's for this kind of network.
         compute: where and in which precision.
         folder: for checkpoint and history.
+        objective: what is learned; yes or no, weighed as the recipe says, unless told otherwise.
 
     Raises:
         TrainingError: the loss became NaN or infinite.
@@ -59,7 +93,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
     network.to(compute.device).to(memory_format=torch.channels_last)
     betas = (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, betas=betas, eps=recipe.adam_epsilon, fused=True)
-    weight = positive_weight(train_side, recipe, compute)
+    objective = objective or YesNo(positive_weight(train_side, recipe, compute))
     batch = min(recipe.batch_size, len(train_side))
     steps = len(train_side) // batch  # an incomplete last batch is left out, as published; which images it has, changes
 
@@ -86,7 +120,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
                 inputs, labels = train_side.load(chosen, epoch), labels_of(train_side, chosen, compute)
                 with compute.autocast():
                     logits = network(inputs)
-                loss = binary_cross_entropy_with_logits(logits.float(), labels, pos_weight=weight)
+                loss = objective.loss(logits.float(), labels)
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
@@ -102,13 +136,12 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
             network.eval()
             logits = infer(network, val_side, compute)
             labels = labels_of(val_side, np.arange(len(val_side)), compute)
-            val_loss = float(binary_cross_entropy_with_logits(logits, labels, pos_weight=weight))
+            val_loss = float(objective.loss(logits, labels))
             if not math.isfinite(train_loss + val_loss):
                 raise TrainingError(
                     f"the loss became {train_loss} in epoch {epoch}; lower the learning rate ({learning_rate:g})"
                 )
-            scores, positive = logits.cpu().numpy(), val_side.labels > 0
-            figures = metrics.binary_metrics(scores[~positive], scores[positive])
+            val_f1, val_auroc = objective.figures(logits.cpu().numpy(), val_side.labels)
 
             # the history decides whether this epoch is the best so far; the checkpoint makes it last
             row = Epoch(
@@ -116,8 +149,8 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
                 learning_rate=optimizer.param_groups[0]["lr"],
                 train_loss=train_loss,
                 val_loss=val_loss,
-                val_f1=figures.f1,
-                val_auroc=figures.auroc,
+                val_f1=val_f1,
+                val_auroc=val_auroc,
                 images_per_second=round(rate, 1),
                 seconds=round(perf_counter() - began, 3),
             )
