@@ -88,7 +88,7 @@ def start_of(cell: Cell, config: Config) -> Cell | None:
     return Cell(cell.images, cell.representation, cell.network, cell.question, before, config.clean, cell.trunk, cell.seed)
 
 
-def tests_of(cell: Cell, config: Config) -> tuple[str, ...]:
+def profiles_of(cell: Cell, config: Config) -> tuple[str, ...]:
     """The profiles a cell is tested on: phases I and III on everything, II and IV on clean and on what they learned from."""
     if cell.phase in ("II", "IV"):
         return (config.clean, cell.profile)

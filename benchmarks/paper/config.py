@@ -2,7 +2,6 @@
 
 import json
 import tomllib
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -76,7 +75,7 @@ class Config(Value):
         """Every profile but clean."""
         return (*(profile for family in self.families.values() for profile in (family.multi, family.jpeg)), self.crop)
 
-    @cached_property
+    @property
     def digest(self) -> Digest:
         """The name of the training this list describes: its records count only for it."""
         return digest_bytes(to_canonical(self.model_dump(mode="json", exclude={"seeds", "speed"})))

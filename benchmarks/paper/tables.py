@@ -166,8 +166,7 @@ def _pooled(test: Test, prefix: str, *, says_yes: bool) -> float:
     """Percent answered rightly, over all images under a folder."""
     counts = [pair for source, pair in test["yes"].items() if source.startswith(prefix)]
     hits, total = sum(hit for hit, _ in counts), sum(count for _, count in counts)
-    rightly: int = hits if says_yes else total - hits
-    return 100 * rightly / total
+    return 100 * float(hits if says_yes else total - hits) / float(total)
 
 
 def accuracy(confusion: Mapping[str, Mapping[str, int]]) -> float:

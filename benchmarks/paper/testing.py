@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.paper import figures
-from benchmarks.paper.cells import DETECTION, HEADS, MULTICLASS, Cell, primary_of, tests_of
+from benchmarks.paper.cells import DETECTION, HEADS, MULTICLASS, Cell, primary_of, profiles_of
 from benchmarks.paper.training import Trained, Trainer, input_examples
 from manyheads_contributor.examples import Examples, feature_examples
 from manyheads_contributor.train import infer
@@ -21,7 +21,7 @@ def build_record(cell: Cell, trainer: Trainer) -> dict[str, Any]:
         "device": trainer.compute.device_name,
         "precision": trainer.compute.precision,
         "trainings": {name: _describe(training) for name, training in trained.items()},
-        "tests": {profile: _test(cell, trained, trainer, profile) for profile in tests_of(cell, trainer.config)},
+        "tests": {profile: _test(cell, trained, trainer, profile) for profile in profiles_of(cell, trainer.config)},
     }
 
 
