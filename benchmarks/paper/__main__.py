@@ -12,7 +12,7 @@ from benchmarks.paper import cost, sheets, speed
 from benchmarks.paper.cells import Cell, list_cells
 from benchmarks.paper.config import DATA, Config, read_config
 from benchmarks.paper.images import ImageSet
-from benchmarks.paper.records import RECORDS, read_records
+from benchmarks.paper.records import RESULTS, read_records
 from benchmarks.paper.tables import TABLES, cells_of, render_table
 from benchmarks.paper.training import Trainer
 from benchmarks.paper.work import work_off
@@ -21,7 +21,6 @@ from manyheads_shared.errors import UsageError
 from manyheads_shared.files import write_atomic
 from manyheads_shared.terminal import run
 
-RESULTS = RECORDS.parent
 NAMES = (*(table.name for table in TABLES), "cost", "sheets", "speed")
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

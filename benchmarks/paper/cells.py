@@ -18,6 +18,21 @@ DETECTION, MULTICLASS, HEADS = "detection", "multiclass", "heads"
 
 
 @dataclass(frozen=True)
+class Chain:
+    """Cells that share weights, and so are worked off in one process."""
+
+    images: str
+    representation: Representation
+    network: Network
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """As a file name."""
+        return f"{self.images}-{self.representation}-{self.network}-{self.seed}"
+
+
+@dataclass(frozen=True)
 class Cell:
     """One training. `heads` is one head for every generator, on one trunk."""
 
@@ -36,6 +51,11 @@ class Cell:
         trunk = f"-on-{self.trunk}" if self.trunk and self.trunk != self.profile else ""
         what = f"{self.question}-{self.phase}-{self.profile}{trunk}"
         return f"{self.images}/{self.representation}/{self.network}/{what}/seed-{self.seed}"
+
+    @property
+    def chain(self) -> Chain:
+        """The chain it belongs to."""
+        return Chain(self.images, self.representation, self.network, self.seed)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""

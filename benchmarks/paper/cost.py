@@ -51,7 +51,7 @@ def draw_cost(cells: Sequence[Cell], config: Config, records: Mapping[Cell, Reco
             axes.tick_params(labelsize=8, colors=_TEXT, length=0)
             axes.spines[:].set_visible(False)
             axes.set_xlim(left=0)
-            axes.set_ylim(0, 0.75 if row == 0 else 0.5)
+            axes.set_ylim(0, 0.75)
         panels[row][0].set_ylabel("binary cross-entropy", fontsize=9, color=_TEXT)
         panels[row][0].set_title(title, fontsize=11, color=_TEXT, loc="left")
         panels[row][0].legend(fontsize=8, frameon=False, labelcolor=_TEXT)

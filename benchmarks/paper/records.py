@@ -1,6 +1,5 @@
-"""What was measured: one JSON line a cell, only ever appended to, so that a killed run loses nothing and repeats nothing."""
+"""What was measured: one JSON line a cell, one file a chain, only ever appended to: a kill loses and repeats nothing."""
 
-import fcntl
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,23 +8,23 @@ from typing import Any
 from benchmarks.paper.cells import Cell
 from benchmarks.paper.config import HERE, Config
 
-RECORDS = HERE.parent / "results" / "paper" / "records.jsonl"
+RESULTS = HERE.parent / "results" / "paper"
 
 Record = Mapping[str, Any]
 
 
-def read_records(config: Config, path: Path = RECORDS) -> dict[Cell, Record]:
+def read_records(config: Config, results: Path = RESULTS) -> dict[Cell, Record]:
     """Every cell measured so far under this very list of numbers; a line cut short by a kill does not count."""
-    whole = path.read_bytes().rpartition(b"\n")[0] if path.exists() else b""
-    rows = [json.loads(line) for line in whole.splitlines()]
+    whole = [path.read_bytes().rpartition(b"\n")[0] for path in sorted((results / "records").glob("*.jsonl"))]
+    rows = [json.loads(line) for text in whole for line in text.splitlines()]
     return {Cell(**row["cell"]): row for row in rows if row["config"] == config.digest}
 
 
-def add_record(record: Record, path: Path = RECORDS) -> None:
-    """Append one line, in place of one that was cut short; several processes may."""
+def add_record(record: Record, results: Path = RESULTS) -> None:
+    """Append one line, in place of one that was cut short. A chain is worked off by one process at a time."""
+    path = results / "records" / f"{Cell(**record['cell']).chain.name}.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
         stream.seek(0)
         stream.truncate(stream.read().rfind(b"\n") + 1)
         stream.write(json.dumps(record, separators=(",", ":")).encode() + b"\n")

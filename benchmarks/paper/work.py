@@ -9,37 +9,16 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import torch
 
-from benchmarks.paper.cells import Cell, list_cells
-from benchmarks.paper.config import HERE, Config, Network, Representation, read_config
+from benchmarks.paper.cells import Cell, Chain, list_cells
+from benchmarks.paper.config import HERE, Config, read_config
 from benchmarks.paper.images import ImageSet
 from benchmarks.paper.records import add_record, read_records
 from benchmarks.paper.testing import build_record
 from benchmarks.paper.training import Trainer
 from manyheads_shared.compute import choose_compute
-
-
-@dataclass(frozen=True)
-class Chain:
-    """Cells that share weights, and so are worked off in one process."""
-
-    images: str
-    representation: Representation
-    network: Network
-    seed: int
-
-    @classmethod
-    def of(cls, cell: Cell) -> "Chain":
-        """The chain of a cell."""
-        return cls(cell.images, cell.representation, cell.network, cell.seed)
-
-    @property
-    def name(self) -> str:
-        """As an argument and a file name."""
-        return f"{self.images},{self.representation},{self.network},{self.seed}"
 
 
 def work_off(cells: Sequence[Cell], config: Config, *, workers: int) -> None:
@@ -48,8 +27,8 @@ def work_off(cells: Sequence[Cell], config: Config, *, workers: int) -> None:
     Raises:
         subprocess.CalledProcessError: a process failed; its log says why.
     """
-    chains = list(dict.fromkeys(map(Chain.of, cells)))
-    wanted = {chain: [cell.name for cell in cells if Chain.of(cell) == chain] for chain in chains}
+    chains = list(dict.fromkeys(cell.chain for cell in cells))
+    wanted = {chain: [cell.name for cell in cells if cell.chain == chain] for chain in chains}
     logs = config.work / "logs"
     logs.mkdir(parents=True, exist_ok=True)
 

@@ -1,4 +1,4 @@
-from benchmarks.paper.cells import DETECTION, HEADS, Cell, list_cells, parents_of, primary_of, start_of, profiles_of
+from benchmarks.paper.cells import DETECTION, HEADS, Cell, list_cells, parents_of, primary_of, profiles_of, start_of
 from benchmarks.paper.config import read_config
 
 CONFIG = read_config()
