@@ -22,7 +22,7 @@ from manyheads_shared.decision import State, answer, decide
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import ImageError
 from manyheads_shared.evidence import EvidenceRecord, FailureRecord, HeadMeasurement, Instrument, ItemExamined, Measurement
-from manyheads_shared.image import MAX_FILE_BYTES, MIN_SIDE, DecodedImage, Pixels, decode_image
+from manyheads_shared.image import MIN_SIDE, DecodedImage, Pixels, decode_image, read_image_file
 from manyheads_shared.manifest import Preprocessing
 from manyheads_shared.preprocess import fit_image, is_resampled
 
@@ -183,7 +183,7 @@ def _examine(name: str, source: ImageSource, spec: Preprocessing) -> _Ready | Fa
     try:
         if isinstance(source, np.ndarray):
             return _ready(name, _as_decoded(source), source.tobytes(), spec)
-        data = source if isinstance(source, bytes) else _read(Path(source))
+        data = source if isinstance(source, bytes) else read_image_file(Path(source))
         return _ready(name, decode_image(data), data, spec)
     except ImageError as error:
         return _fail(name, type(error).__name__, str(error))
@@ -211,14 +211,6 @@ def _as_decoded(pixels: Pixels) -> DecodedImage:
     if min(pixels.shape[:2]) < MIN_SIDE:
         raise ImageError(f"expected at least {MIN_SIDE} pixels a side, got {pixels.shape[1]}x{pixels.shape[0]}")
     return DecodedImage(pixels, "pixels", "RGB", ("given as decoded pixels: size and digest are theirs, not a file's",))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ImageError(f"cannot be read: {error.strerror or error}") from error
 
 
 def _fail(name: str, error: str, reason: str) -> Failure:

@@ -65,6 +65,15 @@ def test_what_cannot_be_examined_is_a_failure_in_its_place(bundle: Bundle, lab: 
     assert "expected a PNG, JPEG or WebP" in reasons[2]
 
 
+@pytest.mark.timeout(60)
+def test_a_pipe_named_like_an_image_does_not_hang_the_scan(bundle: Bundle, lab: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    pipe, image = run([tmp_path / "pipe.png", paths_of(lab)[0]], bundle)
+    assert isinstance(pipe, Failure)
+    assert pipe.record.error == "UnreadableImageError"
+    assert isinstance(image, Attribution)
+
+
 def test_an_array_that_is_no_image_is_the_callers_mistake(bundle: Bundle) -> None:
     with pytest.raises(ValueError, match=r"expected pixels uint8 \(H, W, 3\)"):
         run([np.zeros((64, 64), dtype=np.uint8)], bundle)
