@@ -20,7 +20,7 @@ from manyheads_shared.calibration import Band
 from manyheads_shared.clock import now
 from manyheads_shared.decision import State, answer, decide
 from manyheads_shared.digest import digest_bytes
-from manyheads_shared.errors import ImageError
+from manyheads_shared.errors import ImageError, ManyheadsError
 from manyheads_shared.evidence import EvidenceRecord, FailureRecord, HeadMeasurement, Instrument, ItemExamined, Measurement
 from manyheads_shared.image import MIN_SIDE, DecodedImage, Pixels, decode_image, read_image_file
 from manyheads_shared.manifest import Preprocessing
@@ -97,11 +97,11 @@ def attribute(
         images: paths, the bytes of image files, or decoded pixels: uint8 (H, W, 3), RGB.
         bundle: from `Bundle.open`.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        precision: `auto`, `float32` or `bfloat16`.
+        precision: `auto` (float32, which the hub's thresholds were fitted in), `float32` or `bfloat16`.
         saliency: also localise every score.
 
     Yields:
-        An `Attribution`, or a `Failure` for an image that cannot be decoded or fitted.
+        An `Attribution`, or a `Failure` for an image that cannot be decoded, fitted or scored.
 
     Raises:
         UsageError: a device or precision that is not there.
@@ -142,16 +142,16 @@ def _attribute_window(
     for indices in groups.values():
         batch = [entry.pixels for i in indices if isinstance(entry := window[i], _Ready)]
         if saliency:
-            analysis = scorer.analyse(batch)
+            analysis = scorer.analyse_as_is(batch)
             logits.update(zip(indices, analysis.logits, strict=True))
             maps.update(zip(indices, analysis.saliency, strict=True))
         else:
-            logits.update(zip(indices, scorer.score(batch), strict=True))
+            logits.update(zip(indices, scorer.score_as_is(batch), strict=True))
     for i, entry in enumerate(window):
         if isinstance(entry, Failure):
             yield entry
-        elif not np.isfinite(logits[i]).all():
-            yield _fail(entry.item.name, "NonFiniteScore", "the networks' scores of this image are not finite numbers")
+        elif error := scorer.check_finite(logits[i]):
+            yield _fail(entry.item.name, error)
         else:
             yield Attribution(_record(entry.item, logits[i], bundle, instrument), entry.pixels, maps.get(i))
 
@@ -186,7 +186,7 @@ def _examine(name: str, source: ImageSource, spec: Preprocessing) -> _Ready | Fa
         data = source if isinstance(source, bytes) else read_image_file(Path(source))
         return _ready(name, decode_image(data), data, spec)
     except ImageError as error:
-        return _fail(name, type(error).__name__, str(error))
+        return _fail(name, error)
 
 
 def _ready(name: str, decoded: DecodedImage, data: bytes, spec: Preprocessing) -> _Ready:
@@ -213,8 +213,8 @@ def _as_decoded(pixels: Pixels) -> DecodedImage:
     return DecodedImage(pixels, "pixels", "RGB", ("given as decoded pixels: size and digest are theirs, not a file's",))
 
 
-def _fail(name: str, error: str, reason: str) -> Failure:
-    return Failure(FailureRecord.new(name=name, error=error, reason=reason, created=now()))
+def _fail(name: str, error: ManyheadsError) -> Failure:
+    return Failure(FailureRecord.new(name=name, error=type(error).__name__, reason=str(error), created=now()))
 
 
 def _name(source: ImageSource, number: int) -> str:

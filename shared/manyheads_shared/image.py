@@ -1,8 +1,8 @@
 """Bytes to RGB pixels, once, the same everywhere, with limits. Inputs are hostile.
 
 What cannot be decoded without guessing is refused with its reason; what is changed on the way is noted. Resizing and
-normalising are for `manyheads_shared.preprocess`. Pillow warns of damaged metadata; whether a process shows such warnings is for
-its command line (`manyheads_shared.terminal`), never for a decoder that may run in a thread.
+normalising are for `manyheads_shared.preprocess`. Pillow warns of damaged metadata; whether a process shows such
+warnings is for its command line (`manyheads_shared.terminal`), never for a decoder that may run in a thread.
 """
 
 import io

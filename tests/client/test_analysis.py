@@ -1,5 +1,6 @@
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from manyheads_shared.decision import State
 from manyheads_shared.digest import digest_file
 from manyheads_shared.errors import UsageError
 from manyheads_shared.image import Pixels
+from tests.support.overflow import overflow_on
 
 
 def paths_of(lab: Path) -> list[Path]:
@@ -72,6 +74,20 @@ def test_a_pipe_named_like_an_image_does_not_hang_the_scan(bundle: Bundle, lab: 
     assert isinstance(pipe, Failure)
     assert pipe.record.error == "UnreadableImageError"
     assert isinstance(image, Attribution)
+
+
+@pytest.mark.parametrize("saliency", [True, False])
+def test_a_head_that_overflows_on_one_image_costs_that_image_alone(
+    bundle: Bundle, images: list[Pixels], *, saliency: bool
+) -> None:
+    head = bundle.verified.heads[1]
+    artifact = overflow_on(images[3], [*images[:3], *images[4:8]], head.artifact, bundle.verified.primary)
+    heads = (bundle.verified.heads[0], replace(head, artifact=artifact), bundle.verified.heads[2])
+    results = run([*images[:8]], Bundle(replace(bundle.verified, heads=heads)), saliency=saliency)
+    failures = {i: result.record for i, result in enumerate(results) if isinstance(result, Failure)}
+    assert list(failures) == [3]
+    assert failures[3].error == "NonFiniteScoreError"
+    assert failures[3].reason.startswith("head beta@1: expected finite scores")
 
 
 def test_an_array_that_is_no_image_is_the_callers_mistake(bundle: Bundle) -> None:

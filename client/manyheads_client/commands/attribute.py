@@ -39,7 +39,7 @@ def attribute(
         Path | None, typer.Option(metavar="FILE.html", help="Write an HTML report here.", show_default=False)
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto (float32, as the thresholds), float32 or bfloat16.")] = "auto",
     json: JsonOption = False,
 ) -> None:
     """Say of each image which covered generator, if any, claims it. Offline, with the current bundle.
