@@ -56,7 +56,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
     """
     train_side, val_side = sides
     torch.backends.cudnn.deterministic = True  # else a GPU's convolutions differ from run to run
-    torch.backends.cudnn.conv.fp32_precision = "ieee"  # no TF32 in gradients either
+    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]  # no TF32 in gradients either
     network.to(compute.device).to(memory_format=torch.channels_last)
     betas = (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, betas=betas, eps=recipe.adam_epsilon, fused=True)

@@ -90,7 +90,7 @@ def _choose_device(device: str) -> torch.device:
 @contextmanager
 def _without_tf32() -> Iterator[None]:
     """Run the block with TF32 off: it cuts the inputs of every product to 10 bits, and torch's convolutions take it unasked."""
-    backends = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)
+    backends = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)  # type: ignore[attr-defined]  # torch's stubs lag behind
     before = [backend.fp32_precision for backend in backends]
     try:
         for backend in backends:

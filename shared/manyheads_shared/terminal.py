@@ -43,6 +43,10 @@ class _Console(Console):
         known = super().size
         return known if self.file.isatty() else ConsoleDimensions(_UNBOUNDED, known.height)
 
+    @size.setter
+    def size(self, dimensions: ConsoleDimensions) -> None:
+        self._width, self._height = dimensions
+
 
 stdout = _Console(highlight=False, emoji=False)
 stderr = _Console(stderr=True, highlight=False, emoji=False)

@@ -23,7 +23,7 @@ def test_only_training_chooses_bfloat16_by_itself(monkeypatch: pytest.MonkeyPatc
 
 
 def test_our_float32_is_not_tf32_and_the_programs_choice_comes_back() -> None:
-    convolutions, products = torch.backends.cudnn.conv, torch.backends.cuda.matmul
+    convolutions, products = torch.backends.cudnn.conv, torch.backends.cuda.matmul  # type: ignore[attr-defined]
     before = convolutions.fp32_precision
     convolutions.fp32_precision = "tf32"  # what a fresh torch does
     try:

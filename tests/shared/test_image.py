@@ -168,7 +168,8 @@ def test_damaged_bytes_never_raise_anything_but_an_image_error(file_format: str,
 @pytest.mark.parametrize("mode", ["P", "L", "LA", "RGBA"])
 def test_damage_behind_sound_checksums_never_raises_anything_but_an_image_error(mode: str) -> None:
     picture, draw = Image.fromarray(NOISE[:20, :20]).convert(mode), np.random.default_rng(1)
-    data = _encode(picture, exif=_exif(6), **({"transparency": bytes(range(255, 0, -1))} if mode == "P" else {}))
+    transparency: dict[str, Any] = {"transparency": bytes(range(255, 0, -1))} if mode == "P" else {}
+    data = _encode(picture, exif=_exif(6), **transparency)
     pixels = data.index(b"IDAT")
 
     for _ in range(400):
