@@ -19,6 +19,7 @@ Whatever is refused, the store stays at the bundle it had.
     └── SlowHubError                 too slow to be an accident
     UsageError                                                                            exit 2
     ├── NoBundleError                nothing was pulled into this store yet
+    ├── NotAStoreError               the folder holds other things
     └── StoreBusyError               another process holds the lock
 """
 
@@ -91,6 +92,10 @@ class SlowHubError(FetchError):
 
 class NoBundleError(UsageError):
     """The store holds no bundle."""
+
+
+class NotAStoreError(UsageError):
+    """The folder is neither empty nor a store."""
 
 
 class StoreBusyError(UsageError):

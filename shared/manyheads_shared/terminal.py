@@ -44,7 +44,7 @@ class _Console(Console):
         return known if self.file.isatty() else ConsoleDimensions(_UNBOUNDED, known.height)
 
     @size.setter
-    def size(self, dimensions: ConsoleDimensions) -> None:
+    def size(self, dimensions: tuple[int, int]) -> None:
         self._width, self._height = dimensions
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from manyheads_client.bundle import Bundle
-from manyheads_client.errors import NoBundleError, OwnerChangedError, StoreBusyError, WrongRootError
+from manyheads_client.errors import NoBundleError, NotAStoreError, OwnerChangedError, StoreBusyError, WrongRootError
 from manyheads_client.store import Store
 from manyheads_client.update import Pulled, pull
 from manyheads_shared.errors import HubUnreachableError, ManifestError, UsageError
@@ -189,6 +189,34 @@ def test_a_store_that_is_a_file_is_refused(tmp_path: Path, hub: HubSimulator) ->
     (tmp_path / "store").touch()
     with pytest.raises(UsageError, match="expected a folder"):
         pull_from(hub, Store(tmp_path / "store"))
+
+
+def test_a_folder_of_other_things_is_refused_and_left_alone(tmp_path: Path, hub: HubSimulator) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".env").write_text("SECRET=1")
+    with pytest.raises(NotAStoreError, match=r"got one that holds \.env, \.git"):
+        pull_from(hub, Store(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".env", ".git"]
+
+
+def test_a_pull_sweeps_what_a_killed_one_left_and_nothing_of_the_users(hub: HubSimulator, store: Store) -> None:
+    pull_from(hub, store)
+    digest = hub.bundle.manifest.primary.removeprefix("sha256:")
+    left = [".root.json.abcd_123", f"objects/.{digest}.abcdefgh", "bundles/.0000000001.json.12345678"]
+    users = [".env", ".root.json.backup-of-mine", "objects/.nfs0001", "bundles/.DS_Store"]
+    for name in (*left, *users):
+        (store.folder / name).touch()
+    (store.folder / ".git").mkdir()
+    pull_from(hub, store)
+    assert [name for name in (*left, *users) if (store.folder / name).exists()] == users
+    assert (store.folder / ".git").is_dir()
+
+
+def test_a_first_pull_killed_early_leaves_a_folder_that_is_a_store(hub: HubSimulator, store: Store) -> None:
+    (store.folder / "metadata").mkdir(parents=True)
+    (store.folder / "lock").touch()
+    (store.folder / ".root.json.abcd1234").touch()
+    assert pull_from(hub, store).is_new
 
 
 def test_progress_counts_bytes_to_the_last_one(hub: HubSimulator, store: Store) -> None:
