@@ -3,7 +3,7 @@
     STORE/root.json                  the TUF root this store trusts, as it was given at the first pull
     STORE/objects/HEX                every file by digest: primaries, heads, statements, manifests, metadata; never changed
     STORE/bundles/0000000007.json    one adopted bundle each; the highest number is the current one, the rest is history
-    STORE/owners.json                the owner key each generator was first seen with
+    STORE/owners.json                the owner and the key each generator was first seen with
     STORE/metadata/                  working copy of the TUF metadata, kept for its rollback protection
     STORE/partial/HEX                downloads under way, resumed by the next pull
 

@@ -170,6 +170,29 @@ def test_a_broken_download_is_kept_and_resumed(hub: HubSimulator, store: Store) 
     assert store.holds(primary)
 
 
+@pytest.mark.parametrize("keep", [1000, None], ids=["its beginning", "all of it"])
+def test_a_download_damaged_here_is_begun_anew_and_blamed_on_nobody(hub: HubSimulator, store: Store, keep: int | None) -> None:
+    primary = hub.bundle.manifest.primary
+    store.partial_path(primary).write_bytes(b"\0" * len(hub.bundle.objects[primary][:keep]))
+    seen: list[tuple[int, int]] = []
+    pulled = pull_from(hub, store, on_bytes=lambda done, total: seen.append((done, total)))
+    assert store.holds(primary)
+    assert seen[-1] == (pulled.fetched_bytes, pulled.fetched_bytes)
+
+
+def test_a_new_generator_by_a_key_its_owner_was_seen_with_needs_no_question(hub: HubSimulator, store: Store) -> None:
+    pull_from(hub, store)
+    hub.publish_next("alpha", owner=generate_key())
+    pull_from(hub, store, accept_owners={"alpha"})
+    hub.publish_next("alpha", "zeta")
+    assert pull_from(hub, store).new_owners == ("zeta",)
+    hub.publish_next("alpha", "eta", owner=generate_key())
+    with pytest.raises(OwnerChangedError) as caught:
+        pull_from(hub, store)
+    assert caught.value.generators == ("alpha", "eta")
+    assert pull_from(hub, store, accept_owners={"alpha", "eta"}).new_owners == ("alpha", "eta")
+
+
 def test_a_store_in_use_is_not_changed_by_a_second_process(store: Store) -> None:
     with store.lock(), pytest.raises(StoreBusyError, match="another process"), store.lock(wait_seconds=0):
         pass
