@@ -41,6 +41,10 @@ class HeldMetadata(Value):
     snapshot: DigestField
     targets: DigestField
 
+    def object_digests(self) -> tuple[Digest, ...]:
+        """Digests of all of it."""
+        return (*self.roots, self.timestamp, self.snapshot, self.targets)
+
 
 class HeldBundle(Document):
     """An adopted bundle: where it came from, when, and on what trust."""
@@ -132,7 +136,10 @@ class Store:
         try:
             data = self.object_path(digest).read_bytes()
         except FileNotFoundError:
-            raise NoBundleError(f"{self.folder}: the object {digest} is missing; `manyheads pull` fetches it again") from None
+            raise NoBundleError(
+                f"{self.folder}: the object {digest} is missing. `manyheads verify` says which bundles need it; what the "
+                "current one needs, `manyheads pull` fetches again."
+            ) from None
         verify_digest(f"{self.folder}: object", data, digest)
         return data
 
@@ -164,7 +171,11 @@ class Store:
 
     def adopt(self, held: HeldBundle) -> None:
         """Make a bundle current, in one step. Its objects must be here."""
-        write_atomic(self._bundles / f"{held.sequence:010d}.json", held.to_bytes())
+        write_atomic(self.record_path(held), held.to_bytes())
+
+    def record_path(self, held: HeldBundle) -> Path:
+        """Where the record of an adopted bundle lies."""
+        return self._bundles / f"{held.sequence:010d}.json"
 
     def history(self) -> list[HeldBundle]:
         """Every adopted bundle, oldest first."""
