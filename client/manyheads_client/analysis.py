@@ -1,4 +1,4 @@
-"""Images to attributions: decode in threads, score in batches, decide, record. Memory does not grow with their number.
+"""Images to attributions: decode in threads, score in batches, decide, record. Memory grows with neither number nor size.
 
 What is an image and which thresholds hold is decided elsewhere (`shared.image`, `shared.decision`); nothing is decided here.
 """
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from manyheads_client.budget import Budget
 from manyheads_client.bundle import Bundle
 from manyheads_client.inputs import item_name
 from manyheads_shared.calibration import Band
@@ -22,9 +23,9 @@ from manyheads_shared.decision import State, answer, decide
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import ImageError, ManyheadsError
 from manyheads_shared.evidence import EvidenceRecord, FailureRecord, HeadMeasurement, Instrument, ItemExamined, Measurement
-from manyheads_shared.image import MIN_SIDE, DecodedImage, Pixels, decode_image, read_image_file
+from manyheads_shared.image import MAX_PIXELS, MIN_SIDE, DecodedImage, Pixels, count_pixels, decode_image, read_image_file
 from manyheads_shared.manifest import Preprocessing
-from manyheads_shared.preprocess import fit_image, is_resampled
+from manyheads_shared.preprocess import MAX_NATIVE_PIXELS, fit_image, is_resampled
 
 if TYPE_CHECKING:
     from manyheads_shared.scoring import Scorer
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 ImageSource = Path | str | bytes | Pixels
 
 WINDOW_IMAGES = 64  # scored together: one batch when they have one size
-WINDOW_PIXELS = 16 << 20  # the same for images of native size: 200 MB in the first layer
+WINDOW_PIXELS = MAX_NATIVE_PIXELS  # the same for images of native size: 200 MB in the first layer
+DECODING_PIXELS = MAX_PIXELS  # decoded at once, by all threads: a pixel takes up to 15 bytes on its way to RGB
 DECODERS = min(os.cpu_count() or 1, 8)  # threads; Pillow lets go of the interpreter while it decodes
 
 T = TypeVar("T")
@@ -123,8 +125,9 @@ def attribute(
     spec = scorer.preprocess.spec
     with ThreadPoolExecutor(DECODERS, thread_name_prefix="decode") as pool:
         named = ((_name(source, number), source) for number, source in enumerate(images, start=1))
-        lookahead = 2 * DECODERS if spec.image_size is None else WINDOW_IMAGES  # images of native size may be large
-        examined = _ahead(pool, lambda pair: _examine(*pair, spec), named, count=lookahead)
+        lookahead = DECODERS if spec.image_size is None else WINDOW_IMAGES  # images of native size may be large
+        budget = Budget(DECODING_PIXELS)
+        examined = _ahead(pool, lambda pair: _examine(*pair, spec, budget), named, count=lookahead)
         for window in _windows(examined):
             yield from _attribute_window(window, bundle, scorer, instrument, saliency=saliency)
 
@@ -178,13 +181,14 @@ def _measure(logit: float, band: Band) -> Measurement:
     return Measurement(logit=logit, low=band.low, high=band.high, answer=answer(logit, band))
 
 
-def _examine(name: str, source: ImageSource, spec: Preprocessing) -> _Ready | Failure:
+def _examine(name: str, source: ImageSource, spec: Preprocessing, budget: Budget) -> _Ready | Failure:
     """Decode one image and fit it; runs in a thread."""
     try:
         if isinstance(source, np.ndarray):
             return _ready(name, _as_decoded(source), source.tobytes(), spec)
         data = source if isinstance(source, bytes) else read_image_file(Path(source))
-        return _ready(name, decode_image(data), data, spec)
+        with budget.hold(count_pixels(data)):
+            return _ready(name, decode_image(data), data, spec)
     except ImageError as error:
         return _fail(name, error)
 

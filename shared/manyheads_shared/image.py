@@ -29,6 +29,7 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 DECODER = f"Pillow {PIL.__version__}"
 
+_EMPTY = "expected an image, got an empty file"
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {  # EXIF orientation -> what turns the stored picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -84,8 +85,10 @@ def count_pixels(data: bytes) -> int:
     """Return how many pixels a file's header announces; nothing is decoded.
 
     Raises:
-        ImageError: not an image of a known format.
+        ImageError: empty, or not an image of a known format.
     """
+    if not data:
+        raise ImageError(_EMPTY)
     with _open(data) as image:
         return image.width * image.height
 
@@ -102,7 +105,7 @@ def decode_image(data: bytes) -> DecodedImage:
     """
     # step 1
     if not data:
-        raise ImageError("expected an image, got an empty file")
+        raise ImageError(_EMPTY)
     if len(data) > MAX_FILE_BYTES:
         raise ImageTooLargeError(f"expected at most {MAX_FILE_BYTES >> 20} MB, got more")
     # step 2

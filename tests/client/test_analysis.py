@@ -9,11 +9,14 @@ import pytest
 from PIL import Image
 
 from manyheads_client import Attribution, Bundle, Failure, analysis, attribute
+from manyheads_shared import preprocess
+from manyheads_shared.bundle import verify_bundle
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.decision import State
 from manyheads_shared.digest import digest_file
 from manyheads_shared.errors import UsageError
-from manyheads_shared.image import Pixels
+from manyheads_shared.image import DecodedImage, Pixels, decode_image
+from tests.support.makers import make_bundle, make_primary_bytes
 from tests.support.overflow import overflow_on
 
 
@@ -131,6 +134,40 @@ def test_images_are_read_no_further_ahead_than_needed(bundle: Bundle, lab: Path,
 
     list(islice(attribute(endless(), bundle, device="cpu", precision="float32"), 20))
     assert taken <= 20 + 2 * 8 + 1
+
+
+def test_large_images_are_not_decoded_beside_each_other(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(analysis, "DECODING_PIXELS", 1_000_000)
+    at_once, most = 0, 0
+
+    def decode(data: bytes) -> DecodedImage:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        try:
+            return decode_image(data)
+        finally:
+            at_once -= 1
+
+    monkeypatch.setattr(analysis, "decode_image", decode)
+    for i in range(6):
+        Image.new("RGBA", (900, 900), (i, 0, 0, 255)).save(tmp_path / f"{i}.png")
+    results = run([*sorted(tmp_path.iterdir())], bundle)
+    assert all(isinstance(result, Attribution) for result in results)
+    assert most == 1
+
+
+def test_an_image_too_large_to_be_scored_as_it_is_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make_bundle(("alpha",), primary_bytes=make_primary_bytes(size=None))
+    native = Bundle(verify_bundle(made.data, made.read_object))
+    monkeypatch.setattr(preprocess, "MAX_NATIVE_PIXELS", 128 * 128)  # what the probe images have
+    small, large = run([np.zeros((128, 128, 3), np.uint8), np.zeros((129, 128, 3), np.uint8)], native)
+    assert isinstance(small, Attribution)
+    assert isinstance(large, Failure)
+    assert large.record.error == "ImageTooLargeError"
+    assert "expected at most 16384 pixels for this primary" in large.record.reason
 
 
 def test_a_name_that_is_no_text_is_spelt_out(bundle: Bundle, images: list[Pixels], tmp_path: Path) -> None:
