@@ -1,4 +1,4 @@
-"""Images to attributions: decode in threads, score in batches, decide, record. Memory does not grow with their number.
+"""Images to attributions: decode in threads, score in batches, decide, record. Memory grows with neither number nor size.
 
 What is an image and which thresholds hold is decided elsewhere (`shared.image`, `shared.decision`); nothing is decided here.
 """
@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from manyheads_client.budget import Budget
 from manyheads_client.bundle import Bundle
 from manyheads_client.inputs import item_name
 from manyheads_shared.calibration import Band
 from manyheads_shared.clock import now
 from manyheads_shared.decision import State, answer, decide
 from manyheads_shared.digest import digest_bytes
-from manyheads_shared.errors import ImageError
+from manyheads_shared.errors import ImageError, ManyheadsError
 from manyheads_shared.evidence import EvidenceRecord, FailureRecord, HeadMeasurement, Instrument, ItemExamined, Measurement
-from manyheads_shared.image import MAX_FILE_BYTES, MIN_SIDE, DecodedImage, Pixels, decode_image
+from manyheads_shared.image import MAX_PIXELS, MIN_SIDE, DecodedImage, Pixels, count_pixels, decode_image, read_image_file
 from manyheads_shared.manifest import Preprocessing
-from manyheads_shared.preprocess import fit_image, is_resampled
+from manyheads_shared.preprocess import MAX_NATIVE_PIXELS, fit_image, is_resampled
 
 if TYPE_CHECKING:
     from manyheads_shared.scoring import Scorer
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 ImageSource = Path | str | bytes | Pixels
 
 WINDOW_IMAGES = 64  # scored together: one batch when they have one size
-WINDOW_PIXELS = 16 << 20  # the same for images of native size: 200 MB in the first layer
+WINDOW_PIXELS = MAX_NATIVE_PIXELS  # the same for images of native size: 200 MB in the first layer
+DECODING_PIXELS = MAX_PIXELS  # decoded at once, by all threads: a pixel takes 12 bytes on its way from RGBA to RGB: 1.2 GB
 DECODERS = min(os.cpu_count() or 1, 8)  # threads; Pillow lets go of the interpreter while it decodes
 
 T = TypeVar("T")
@@ -97,11 +99,11 @@ def attribute(
         images: paths, the bytes of image files, or decoded pixels: uint8 (H, W, 3), RGB.
         bundle: from `Bundle.open`.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
-        precision: `auto`, `float32` or `bfloat16`.
+        precision: `auto` (float32, which the hub's thresholds were fitted in), `float32` or `bfloat16`.
         saliency: also localise every score.
 
     Yields:
-        An `Attribution`, or a `Failure` for an image that cannot be decoded or fitted.
+        An `Attribution`, or a `Failure` for an image that cannot be decoded, fitted or scored.
 
     Raises:
         UsageError: a device or precision that is not there.
@@ -123,8 +125,9 @@ def attribute(
     spec = scorer.preprocess.spec
     with ThreadPoolExecutor(DECODERS, thread_name_prefix="decode") as pool:
         named = ((_name(source, number), source) for number, source in enumerate(images, start=1))
-        lookahead = 2 * DECODERS if spec.image_size is None else WINDOW_IMAGES  # images of native size may be large
-        examined = _ahead(pool, lambda pair: _examine(*pair, spec), named, count=lookahead)
+        lookahead = DECODERS if spec.image_size is None else WINDOW_IMAGES  # images of native size may be large
+        budget = Budget(DECODING_PIXELS)
+        examined = _ahead(pool, lambda pair: _examine(*pair, spec, budget), named, count=lookahead)
         for window in _windows(examined):
             yield from _attribute_window(window, bundle, scorer, instrument, saliency=saliency)
 
@@ -142,16 +145,16 @@ def _attribute_window(
     for indices in groups.values():
         batch = [entry.pixels for i in indices if isinstance(entry := window[i], _Ready)]
         if saliency:
-            analysis = scorer.analyse(batch)
+            analysis = scorer.analyse_as_is(batch)
             logits.update(zip(indices, analysis.logits, strict=True))
             maps.update(zip(indices, analysis.saliency, strict=True))
         else:
-            logits.update(zip(indices, scorer.score(batch), strict=True))
+            logits.update(zip(indices, scorer.score_as_is(batch), strict=True))
     for i, entry in enumerate(window):
         if isinstance(entry, Failure):
             yield entry
-        elif not np.isfinite(logits[i]).all():
-            yield _fail(entry.item.name, "NonFiniteScore", "the networks' scores of this image are not finite numbers")
+        elif error := scorer.check_finite(logits[i]):
+            yield _fail(entry.item.name, error)
         else:
             yield Attribution(_record(entry.item, logits[i], bundle, instrument), entry.pixels, maps.get(i))
 
@@ -178,15 +181,16 @@ def _measure(logit: float, band: Band) -> Measurement:
     return Measurement(logit=logit, low=band.low, high=band.high, answer=answer(logit, band))
 
 
-def _examine(name: str, source: ImageSource, spec: Preprocessing) -> _Ready | Failure:
+def _examine(name: str, source: ImageSource, spec: Preprocessing, budget: Budget) -> _Ready | Failure:
     """Decode one image and fit it; runs in a thread."""
     try:
         if isinstance(source, np.ndarray):
             return _ready(name, _as_decoded(source), source.tobytes(), spec)
-        data = source if isinstance(source, bytes) else _read(Path(source))
-        return _ready(name, decode_image(data), data, spec)
+        data = source if isinstance(source, bytes) else read_image_file(Path(source))
+        with budget.hold(count_pixels(data)):
+            return _ready(name, decode_image(data), data, spec)
     except ImageError as error:
-        return _fail(name, type(error).__name__, str(error))
+        return _fail(name, error)
 
 
 def _ready(name: str, decoded: DecodedImage, data: bytes, spec: Preprocessing) -> _Ready:
@@ -213,16 +217,8 @@ def _as_decoded(pixels: Pixels) -> DecodedImage:
     return DecodedImage(pixels, "pixels", "RGB", ("given as decoded pixels: size and digest are theirs, not a file's",))
 
 
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise ImageError(f"cannot be read: {error.strerror or error}") from error
-
-
-def _fail(name: str, error: str, reason: str) -> Failure:
-    return Failure(FailureRecord.new(name=name, error=error, reason=reason, created=now()))
+def _fail(name: str, error: ManyheadsError) -> Failure:
+    return Failure(FailureRecord.new(name=name, error=type(error).__name__, reason=str(error), created=now()))
 
 
 def _name(source: ImageSource, number: int) -> str:

@@ -13,12 +13,13 @@ Whatever is refused, the store stays at the bundle it had.
         ├── ExpiredMetadataError     past its date
         │   └── FreezeError          the roles that a hub re-signs by itself are: updates may be held back
         ├── MissingTargetError       the bundle names a file the hub's metadata does not
-        └── OwnerChangedError        a generator's owner has another key than before
+        └── OwnerChangedError        an owner signs with another key than before
     FetchError                       the way to the hub                                   exit 4
     ├── EndlessDataError             more bytes than were announced
     └── SlowHubError                 too slow to be an accident
     UsageError                                                                            exit 2
     ├── NoBundleError                nothing was pulled into this store yet
+    ├── NotAStoreError               the folder holds other things
     └── StoreBusyError               another process holds the lock
 """
 
@@ -68,15 +69,15 @@ class MissingTargetError(UpdateRefusedError):
 
 
 class OwnerChangedError(UpdateRefusedError):
-    """Generators whose owner signs with another key than the one seen before."""
+    """Generators whose owner signs with another key than before: for this generator, or for others of theirs."""
 
     def __init__(self, changes: Sequence[tuple[str, str, str]]) -> None:
         """`changes`: generator name, key id seen before, key id now."""
         listed = "; ".join(f"{name}: key {before[:12]} before, {now[:12]} now" for name, before, now in changes)
         accept = " ".join(f"--accept-owner {name}" for name, *_ in changes)
         super().__init__(
-            f"the owner's key of a generator changed ({listed}). Ask the owner, by another way than the hub, whether the new "
-            f"key is theirs; if it is, pull again with {accept}."
+            f"an owner signs with another key than before ({listed}). Ask the owner, by another way than the hub, whether the "
+            f"new key is theirs; if it is, pull again with {accept}."
         )
         self.generators = tuple(name for name, *_ in changes)
 
@@ -91,6 +92,10 @@ class SlowHubError(FetchError):
 
 class NoBundleError(UsageError):
     """The store holds no bundle."""
+
+
+class NotAStoreError(UsageError):
+    """The folder is neither empty nor a store."""
 
 
 class StoreBusyError(UsageError):

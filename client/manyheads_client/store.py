@@ -3,7 +3,7 @@
     STORE/root.json                  the TUF root this store trusts, as it was given at the first pull
     STORE/objects/HEX                every file by digest: primaries, heads, statements, manifests, metadata; never changed
     STORE/bundles/0000000007.json    one adopted bundle each; the highest number is the current one, the rest is history
-    STORE/owners.json                the owner key each generator was first seen with
+    STORE/owners.json                the owner and the key each generator was first seen with
     STORE/metadata/                  working copy of the TUF metadata, kept for its rollback protection
     STORE/partial/HEX                downloads under way, resumed by the next pull
 
@@ -19,13 +19,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
-from manyheads_client.errors import NoBundleError, StoreBusyError
+from manyheads_client.errors import NoBundleError, NotAStoreError, StoreBusyError
 from manyheads_shared.digest import Digest, digest_bytes, digest_file, hex_of, verify_digest
 from manyheads_shared.document import Document, Value
 from manyheads_shared.errors import ManifestError, UsageError
-from manyheads_shared.files import write_atomic
+from manyheads_shared.files import remove_unfinished, write_atomic
 from manyheads_shared.manifest import DigestField, Name, Time
 
+_HEX = "[0-9a-f]{64}"
+_RECORD = "[0-9]{10}[.]json"
+_OWN = ("root.json", "objects", "bundles", "owners.json", "metadata", "partial", "lock")  # what lies in a store
 LOCK_WAIT_SECONDS = 60.0  # another pull is usually done by then
 _LOCK_POLL_SECONDS = 0.2
 
@@ -37,6 +40,10 @@ class HeldMetadata(Value):
     timestamp: DigestField
     snapshot: DigestField
     targets: DigestField
+
+    def object_digests(self) -> tuple[Digest, ...]:
+        """Digests of all of it."""
+        return (*self.roots, self.timestamp, self.snapshot, self.targets)
 
 
 class HeldBundle(Document):
@@ -86,11 +93,13 @@ class Store:
         """Hold the store for changing it; the system lets go of it when the process dies.
 
         Raises:
+            NotAStoreError: the folder holds other things.
             StoreBusyError: another process still holds it after `wait_seconds`.
             UsageError: the folder cannot be written to.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._refuse_foreign()
             handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         except (PermissionError, FileExistsError, NotADirectoryError) as error:
             raise UsageError(f"{self.folder}: expected a folder that can be written to ({error.strerror})") from error
@@ -127,7 +136,10 @@ class Store:
         try:
             data = self.object_path(digest).read_bytes()
         except FileNotFoundError:
-            raise NoBundleError(f"{self.folder}: the object {digest} is missing; `manyheads pull` fetches it again") from None
+            raise NoBundleError(
+                f"{self.folder}: the object {digest} is missing. `manyheads verify` says which bundles need it; what the "
+                "current one needs, `manyheads pull` fetches again."
+            ) from None
         verify_digest(f"{self.folder}: object", data, digest)
         return data
 
@@ -159,7 +171,11 @@ class Store:
 
     def adopt(self, held: HeldBundle) -> None:
         """Make a bundle current, in one step. Its objects must be here."""
-        write_atomic(self._bundles / f"{held.sequence:010d}.json", held.to_bytes())
+        write_atomic(self.record_path(held), held.to_bytes())
+
+    def record_path(self, held: HeldBundle) -> Path:
+        """Where the record of an adopted bundle lies."""
+        return self._bundles / f"{held.sequence:010d}.json"
 
     def history(self) -> list[HeldBundle]:
         """Every adopted bundle, oldest first."""
@@ -192,11 +208,22 @@ class Store:
     def _held_paths(self) -> list[Path]:
         return sorted(self._bundles.glob("[0-9]*.json"), key=lambda path: int(path.stem))
 
+    def _refuse_foreign(self) -> None:
+        """A folder is a store once a pull has ended in it; before that, as long as nothing else is there."""
+        if self._root.exists() and self._objects.exists() and self._bundles.exists():
+            return
+        names = sorted(path.name for path in self.folder.iterdir())
+        if foreign := [name for name in names if name not in _OWN and not name.startswith((".root.json.", ".owners.json."))]:
+            raise NotAStoreError(
+                f"{self.folder}: expected an empty folder or a store, got one that holds {', '.join(foreign[:3])}"
+                f"{' …' if len(foreign) > 3 else ''}. It is left alone: choose another folder, or one that is not there yet."
+            )
+
     def _sweep(self) -> None:
         """Remove what a killed process left: temporary files beside the whole ones."""
-        for folder in (self.folder, self._objects, self._bundles):
-            for path in folder.glob(".*"):
-                path.unlink(missing_ok=True)
+        remove_unfinished(self.folder, "(root|owners)[.]json")
+        remove_unfinished(self._objects, _HEX)
+        remove_unfinished(self._bundles, _RECORD)
         for path in self.metadata_folder.glob("tmp*"):  # the TUF library's temporary files
             path.unlink(missing_ok=True)
 

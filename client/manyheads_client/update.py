@@ -1,6 +1,6 @@
 """Pulling: from a hub's address to a verified bundle in the store, or a named refusal and the store as it was."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +13,8 @@ from manyheads_client.fetch import Fetcher
 from manyheads_client.store import HeldBundle, PinnedOwner, Store
 from manyheads_client.trust import Chain, read_root, refresh, verify_chain, verify_root
 from manyheads_shared.api import TUF_TARGETS_PREFIX
-from manyheads_shared.artifact import MAX_PRIMARY_BYTES
 from manyheads_shared.bundle import BUNDLE_TARGET, BundleManifest, object_target, verify_bundle
+from manyheads_shared.canonical import MAX_DOCUMENT_BYTES
 from manyheads_shared.clock import now
 from manyheads_shared.digest import Digest, digest_file, hex_of, parse_digest
 from manyheads_shared.errors import DigestMismatchError, HubRefusedError, HubUnreachableError, UsageError
@@ -79,7 +79,7 @@ def pull(
             verify_root(root, metadata, store.read_object)
         targets = _Targets(store, fetcher, address, chain)
         # step 4
-        data = targets.read(BUNDLE_TARGET)
+        data = targets.read(BUNDLE_TARGET, MAX_DOCUMENT_BYTES)
         manifest = BundleManifest.from_bytes(data)
         digest = store.keep(data)
         # step 5
@@ -88,7 +88,7 @@ def pull(
         pinned = store.read_owners()
         seen = _check_owners(manifest, pinned, accept_owners)
         # step 7
-        fetched_bytes, missing = targets.fetch(sorted(set(manifest.object_digests())), on_bytes)
+        fetched_bytes, missing = targets.fetch(manifest.object_limits(), on_bytes)
         # step 8
         verify_bundle(data, store.read_object)
         # step 9
@@ -120,21 +120,25 @@ class _Targets:
     url: str
     chain: Chain
 
-    def read(self, path: str) -> bytes:
-        """Return one target by its path."""
-        target = self._find(path)
+    def read(self, path: str, limit: int) -> bytes:
+        """Return one target by its path; it may have `limit` bytes."""
+        target = self._find(path, limit)
         digest = parse_digest("sha256:" + target.hashes["sha256"])
         if not self.store.holds(digest):
             self._fetch(path, target, digest, lambda _: None)
         return self.store.read_object(digest)
 
-    def fetch(self, digests: Sequence[Digest], on_bytes: OnBytes | None) -> tuple[int, list[Digest]]:
-        """Fetch the objects the store does not hold; return their bytes in all, and which they were."""
-        targets = {digest: self._find(object_target(digest)) for digest in digests}
+    def fetch(self, limits: Mapping[Digest, int], on_bytes: OnBytes | None) -> tuple[int, list[Digest]]:
+        """Fetch the objects the store does not hold; return their bytes in all, and which they were.
+
+        Args:
+            limits: how many bytes each object may have.
+        """
+        targets = {digest: self._find(object_target(digest), limit) for digest, limit in limits.items()}
         for digest, target in targets.items():
             if target.hashes["sha256"] != hex_of(digest):
                 raise DigestMismatchError(object_target(digest), digest, f"sha256:{target.hashes['sha256']}")
-        missing = [digest for digest in digests if not self.store.holds(digest)]
+        missing = [digest for digest in sorted(targets) if not self.store.holds(digest)]
         total = sum(targets[digest].length for digest in missing)
         count = _Count(total, on_bytes)
         with ThreadPoolExecutor(PARALLEL_FETCHES) as pool:
@@ -148,23 +152,35 @@ class _Targets:
                 raise
         return total, missing
 
-    def _find(self, path: str) -> TargetFile:
+    def _find(self, path: str, limit: int) -> TargetFile:
         target = self.chain.targets.get(path)
         if target is None or "sha256" not in target.hashes:
             raise MissingTargetError(
                 f"{self.url}: the bundle needs {path}, which is not among the hub's signed files. The hub must publish again."
             )
-        if target.length > MAX_PRIMARY_BYTES:
-            raise EndlessDataError(f"{self.url}: {path} is said to have {target.length} bytes; at most {MAX_PRIMARY_BYTES} are")
+        if target.length > limit:
+            raise EndlessDataError(
+                f"{self.url}: {path} is said to have {target.length} bytes; a file of its kind may have {limit}. "
+                "Nothing of it is fetched: ask the hub's maintainers."
+            )
         return target
 
     def _fetch(self, path: str, target: TargetFile, digest: Digest, on_chunk: Callable[[int], None]) -> None:
-        """Download, verify, keep. A file that fails is thrown away; one that is only unfinished stays for the next pull."""
+        """Download, verify, keep. A file that fails is thrown away; one that is only unfinished stays for the next pull.
+
+        What an earlier pull began may have been damaged here since: a file that was gone on with and fails is fetched once
+        more from its beginning, before anybody else is suspected.
+        """
         folder, slash, name = path.rpartition("/")
         address = f"{self.url}{TUF_TARGETS_PREFIX}/{folder}{slash}{hex_of(digest)}.{name}"  # TUF's consistent snapshots
         partial = self.store.partial_path(digest)
+        resumed = partial.exists()
         try:
             self.fetcher.download(address, partial, target.length, on_chunk)
+            if resumed and digest_file(partial) != digest:
+                on_chunk(-partial.stat().st_size)
+                partial.unlink()
+                self.fetcher.download(address, partial, target.length, on_chunk)
             _verify_file(path, partial, digest)
         except (DigestMismatchError, EndlessDataError):
             partial.unlink(missing_ok=True)
@@ -237,19 +253,23 @@ def _check_owners(
 ) -> dict[str, PinnedOwner]:
     """Return the owners to pin: those seen for the first time, and the changed ones that the user accepted.
 
+    A generator keeps the key it was first seen with. A new generator of an owner who is known keeps to the keys of theirs that
+    were seen before.
+
     Raises:
         OwnerChangedError: a key changed and nobody accepted it.
     """
     changes: list[tuple[str, str, str]] = []
     seen: dict[str, PinnedOwner] = {}
     for entry in manifest.heads:
-        name = entry.generator.name
+        name, owner, key = entry.generator.name, entry.generator.owner, entry.owner_key
         before = seen.get(name) or pinned.get(name)
-        if before is not None and before.key == entry.owner_key:
+        known = [before.key] if before else [each.key for each in pinned.values() if each.owner == owner]
+        if before is not None and key in known:
             continue
-        if before is not None and (name not in accepted or name in seen):
-            changes.append((name, before.key, entry.owner_key))
-        seen[name] = PinnedOwner(owner=entry.generator.owner, key=entry.owner_key, since=now())
+        if known and key not in known and (name not in accepted or name in seen):
+            changes.append((name, known[-1], key))
+        seen[name] = PinnedOwner(owner=owner, key=key, since=now())
     if changes:
         raise OwnerChangedError(changes)
     return seen

@@ -90,6 +90,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
     """
     train_side, val_side = sides
     torch.backends.cudnn.deterministic = True  # else a GPU's convolutions differ from run to run
+    torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]  # no TF32 in gradients either
     network.to(compute.device).to(memory_format=torch.channels_last)
     betas = (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, betas=betas, eps=recipe.adam_epsilon, fused=True)
@@ -118,7 +119,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
                 optimizer.param_groups[0]["lr"] = learning_rate * learning_rate_factor(recipe, done)
                 chosen = order[step * batch : (step + 1) * batch]
                 inputs, labels = train_side.load(chosen, epoch), labels_of(train_side, chosen, compute)
-                with compute.autocast():
+                with compute.arithmetic():
                     logits = network(inputs)
                 loss = objective.loss(logits.float(), labels)
                 optimizer.zero_grad()
@@ -188,7 +189,7 @@ def labels_of(examples: Examples, chosen: Indices, compute: Compute) -> Tensor:
 @torch.inference_mode()
 def infer(network: nn.Module, examples: Examples, compute: Compute) -> Tensor:
     """Logits float32 (N,) of all examples, in order."""
-    with compute.autocast():
+    with compute.arithmetic():
         everything = np.arange(len(examples))
         return torch.cat([network(examples.load(chosen, 0)).float() for chosen in cut(everything, VALIDATION_BATCH)])
 
@@ -202,7 +203,7 @@ def remeasure_batch_norm(network: nn.Module, inputs: Iterable[Tensor], compute: 
         norm.reset_running_stats()
         norm.momentum = None  # torch's word for a plain mean
     network.train()
-    with compute.autocast():
+    with compute.arithmetic():
         for batch in inputs:
             network(batch)
     for norm, momentum in zip(norms, momenta, strict=True):

@@ -29,7 +29,7 @@ from manyheads_contributor.train import train
 from manyheads_shared import terminal
 from manyheads_shared.architectures import get_architecture
 from manyheads_shared.artifact import PrimaryArtifact, Tensors
-from manyheads_shared.compute import Compute, choose_compute, software
+from manyheads_shared.compute import Compute, choose_training_compute, software
 from manyheads_shared.dataset import Dataset, Item
 from manyheads_shared.errors import DatasetError
 from manyheads_shared.files import write_atomic
@@ -57,7 +57,7 @@ def train_primary(dataset: Dataset, recipe: Recipe, out: Path, *, device: str = 
         dataset: images of both kinds; external ones are left alone.
         recipe: every number.
         out: the run folder; one that holds the same run, unfinished, is gone on with.
-        device: see `choose_compute`.
+        device: see `choose_training_compute`.
 
     Raises:
         DatasetError: an image cannot be used, or a side has one kind only.
@@ -94,7 +94,7 @@ def train_head(
         primary: whose trunk makes the features; the recipe's network keys do not count.
         recipe: every other number.
         out: the run folder; one that holds the same run, unfinished, is gone on with.
-        device: see `choose_compute`.
+        device: see `choose_training_compute`.
 
     Raises:
         DatasetError: no such generator, an image cannot be used, or nothing else to tell it from.
@@ -135,7 +135,7 @@ def begin(
     head: tuple[str, PrimaryArtifact] | None = None,
 ) -> Begun:
     """Split, label, and open the run folder; say what begins."""
-    compute = choose_compute(device, recipe.precision)
+    compute = choose_training_compute(device, recipe.precision)
     split = split_images(dataset, recipe)
     labels = {"train": label(split.train), "val": label(split.val), "test": label(split.test)}
     positives = {side: int(values.sum()) for side, values in labels.items()}

@@ -13,14 +13,16 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from securesystemslib.signer import SSlibKey
 
-from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
+from manyheads_shared.artifact import MAX_HEAD_BYTES, MAX_PRIMARY_BYTES, HeadArtifact, PrimaryArtifact, read_head, read_primary
 from manyheads_shared.calibration import Calibration
+from manyheads_shared.canonical import MAX_DOCUMENT_BYTES
 from manyheads_shared.digest import Digest, digest_bytes, hex_of, verify_digest
 from manyheads_shared.document import Document, Value
 from manyheads_shared.errors import BundleError, SignatureError, StatementError
 from manyheads_shared.keys import parse_public_key
 from manyheads_shared.manifest import DigestField, Generator, Name, Time
 from manyheads_shared.statements import (
+    MAX_STATEMENT_BYTES,
     HubPredicate,
     OwnerPredicate,
     SignedStatement,
@@ -75,8 +77,17 @@ class BundleManifest(Document):
 
     def object_digests(self) -> tuple[Digest, ...]:
         """Digests of every object a client needs beside the manifest itself."""
-        of_heads = (d for h in self.heads for d in (h.head, h.owner_statement, h.hub_statement))
-        return (self.primary, self.calibration, *of_heads)
+        return tuple(self.object_limits())
+
+    def object_limits(self) -> dict[Digest, int]:
+        """How many bytes each object may have that a client needs beside the manifest itself, by digest."""
+        statements = (digest for head in self.heads for digest in (head.owner_statement, head.hub_statement))
+        return {
+            self.primary: MAX_PRIMARY_BYTES,
+            self.calibration: MAX_DOCUMENT_BYTES,
+            **{head.head: MAX_HEAD_BYTES for head in self.heads},
+            **dict.fromkeys(statements, MAX_STATEMENT_BYTES),
+        }
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,8 @@
-"""Where and in which arithmetic networks run, and the words for it that manifests and records carry."""
+"""Where and in which arithmetic networks run, and the words for it that manifests and records carry.
+
+Thresholds are fitted to scores of one arithmetic and hold for it alone: bfloat16 was seen to move a logit by 0.2. So scores
+are float32 unless somebody asks otherwise; only training chooses bfloat16 by itself (`choose_training_compute`).
+"""
 
 import platform
 from collections.abc import Iterator
@@ -29,23 +33,45 @@ class Compute:
         return f"CPU {platform.machine()} {torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads"
 
     @contextmanager
-    def autocast(self) -> Iterator[None]:
-        """Run the block in the chosen precision."""
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"):
+    def arithmetic(self) -> Iterator[None]:
+        """Run the block in the chosen precision. Float32 is float32: not TF32, which a GPU would put in its place."""
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bfloat16"), _without_tf32():
             yield
 
 
 def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
-    """Choose where to run.
+    """Choose where to compute scores that thresholds are fitted to or applied to.
 
     Args:
         device: `auto` (a GPU when there is one), `cpu`, `cuda` or `cuda:N`.
-        precision: `auto`, `float32` or `bfloat16`. Auto takes bfloat16 only where the processor multiplies it in hardware;
-            elsewhere it is emulated and slower.
+        precision: `auto` (float32), `float32` or `bfloat16`.
 
     Raises:
         UsageError: an unknown name, or a GPU that is not there.
     """
+    chosen = _choose_device(device)
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise UsageError(f"--precision: expected auto, float32 or bfloat16, got {precision!r}")
+    return Compute(chosen, "bfloat16" if precision == "bfloat16" else "float32")
+
+
+def choose_training_compute(device: str, precision: str) -> Compute:
+    """Choose where to train. Arguments and errors as `choose_compute`, except that `auto` looks for speed.
+
+    It takes bfloat16 where the processor multiplies it in hardware; elsewhere it is emulated and slower.
+    """
+    compute = choose_compute(device, precision)
+    if precision == "auto" and _multiplies_bfloat16(compute.device):
+        return Compute(compute.device, "bfloat16")
+    return compute
+
+
+def software() -> str:
+    """The software in words, for manifests and records."""
+    return f"manyheads {__version__}, torch {torch.__version__}"
+
+
+def _choose_device(device: str) -> torch.device:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -58,16 +84,21 @@ def choose_compute(device: str = "auto", precision: str = "auto") -> Compute:
         raise UsageError("--device cuda: torch finds no GPU here; use --device cpu")
     if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
         raise UsageError(f"--device {device}: torch finds {torch.cuda.device_count()} GPUs here, counted from 0")
-    if precision == "auto":
-        return Compute(chosen, "bfloat16" if _multiplies_bfloat16(chosen) else "float32")
-    if precision not in ("float32", "bfloat16"):
-        raise UsageError(f"--precision: expected auto, float32 or bfloat16, got {precision!r}")
-    return Compute(chosen, "bfloat16" if precision == "bfloat16" else "float32")
+    return chosen
 
 
-def software() -> str:
-    """The software in words, for manifests and records."""
-    return f"manyheads {__version__}, torch {torch.__version__}"
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    """Run the block with TF32 off: it cuts the inputs of every product to 10 bits, and torch's convolutions take it unasked."""
+    backends = (torch.backends.cudnn.conv, torch.backends.cuda.matmul)  # type: ignore[attr-defined]  # torch's stubs lag behind
+    before = [backend.fp32_precision for backend in backends]
+    try:
+        for backend in backends:
+            backend.fp32_precision = "ieee"
+        yield
+    finally:
+        for backend, precision in zip(backends, before, strict=True):
+            backend.fp32_precision = precision
 
 
 def _multiplies_bfloat16(device: torch.device) -> bool:

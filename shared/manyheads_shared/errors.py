@@ -22,6 +22,8 @@ leaves with its `exit_code`. Mistakes of a programmer stay `ValueError`, `TypeEr
     │   ├── FeatureContractError     the primary's features are not those the head was trained on
     │   └── NonFiniteScoreError      finite weights, and a score that is NaN or infinite
     ├── ImageError                   not decodable, or over a limit                           exit 5
+    │   ├── ImageTooLargeError       more bytes or pixels than are examined
+    │   └── UnreadableImageError     the file itself cannot be read; another day it may be
     ├── DatasetError                 a folder of images breaks the layout, or is too small    exit 5
     ├── FetchError                   the way to the hub                                       exit 4
     │   ├── HubUnreachableError
@@ -126,6 +128,14 @@ class ImageError(ManyheadsError):
     """An image that cannot be decoded, or is over a limit."""
 
     exit_code = 5
+
+
+class ImageTooLargeError(ImageError):
+    """An image of more bytes or pixels than are examined."""
+
+
+class UnreadableImageError(ImageError):
+    """A file that is not there, is no regular file, or that the system does not let us read. Nothing is said of its content."""
 
 
 class DatasetError(ManyheadsError):

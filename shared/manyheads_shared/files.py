@@ -1,6 +1,7 @@
 """Files that are whole or absent: write beside, fsync, rename. A killed process leaves the old file or the new one."""
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -25,6 +26,18 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
         temporary.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
+
+
+def remove_unfinished(folder: Path, names: str) -> None:
+    """Remove what killed writers of files in `folder` left beside them, and nothing else.
+
+    Args:
+        names: regular expression for the whole name of a file that `write_atomic` writes there.
+    """
+    unfinished = re.compile(rf"\.({names})\.[a-z0-9_]{{8}}")  # as `tempfile` draws it
+    for path in folder.glob(".*"):
+        if unfinished.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

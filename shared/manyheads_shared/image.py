@@ -1,11 +1,15 @@
 """Bytes to RGB pixels, once, the same everywhere, with limits. Inputs are hostile.
 
 What cannot be decoded without guessing is refused with its reason; what is changed on the way is noted. Resizing and
-normalising are for `manyheads_shared.preprocess`.
+normalising are for `manyheads_shared.preprocess`. Pillow warns of damaged metadata; whether a process shows such
+warnings is for its command line (`manyheads_shared.terminal`), never for a decoder that may run in a thread.
 """
 
 import io
-import warnings
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +18,7 @@ import PIL
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from manyheads_shared.errors import ImageError
+from manyheads_shared.errors import ImageError, ImageTooLargeError, UnreadableImageError
 
 Pixels = NDArray[np.uint8]
 
@@ -25,6 +29,7 @@ FORMATS = ("PNG", "JPEG", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 DECODER = f"Pillow {PIL.__version__}"
 
+_EMPTY = "expected an image, got an empty file"
 _EXIF_ORIENTATION = 0x0112
 _UPRIGHT = {  # EXIF orientation -> what turns the stored picture upright
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -53,15 +58,39 @@ def read_image(path: Path) -> DecodedImage:
     """Decode a file; errors name it.
 
     Raises:
-        ImageError: as `decode_image`, or the file cannot be read.
+        ImageError: as `read_image_file` and `decode_image`, of the same class.
     """
     try:
-        with path.open("rb") as stream:
-            return decode_image(stream.read(MAX_FILE_BYTES + 1))
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+        return decode_image(read_image_file(path))
     except ImageError as error:
-        raise ImageError(f"{path}: {error}") from error
+        raise type(error)(f"{path}: {error}") from error
+
+
+def read_image_file(path: Path) -> bytes:
+    """Return the bytes of a file, as many as an image may have and one more. Nothing that could wait for ever is opened.
+
+    Raises:
+        UnreadableImageError: it is not there, not a regular file, or the system does not let us read it.
+    """
+    try:
+        with open(path, "rb", opener=_open_at_once) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise UnreadableImageError("cannot be read: expected a regular file, got a pipe, socket or device")
+            return stream.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise UnreadableImageError(f"cannot be read: {error.strerror or error}") from error
+
+
+def count_pixels(data: bytes) -> int:
+    """Return how many pixels a file's header announces; nothing is decoded.
+
+    Raises:
+        ImageError: empty, or not an image of a known format.
+    """
+    if not data:
+        raise ImageError(_EMPTY)
+    with _open(data) as image:
+        return image.width * image.height
 
 
 def decode_image(data: bytes) -> DecodedImage:
@@ -71,45 +100,52 @@ def decode_image(data: bytes) -> DecodedImage:
     (4) dimensions, before anything is decoded; (5) every pixel, no truncation; (6) upright, opaque RGB.
 
     Raises:
-        ImageError: a step fails; the message says what was expected, what came and what to do.
+        ImageTooLargeError: step 1 or 4 finds a limit passed.
+        ImageError: any step fails; the message says what was expected, what came and what to do.
     """
     # step 1
     if not data:
-        raise ImageError("expected an image, got an empty file")
+        raise ImageError(_EMPTY)
     if len(data) > MAX_FILE_BYTES:
-        raise ImageError(f"expected at most {MAX_FILE_BYTES >> 20} MB, got more")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # damaged metadata is no reason to refuse sound pixels; size is step 4
-        # step 2
-        with _open(data) as image:
-            # step 3
-            _refuse_ambiguous(image, data)
-            # step 4
-            width, height = image.size
-            if width * height > MAX_PIXELS:
-                raise ImageError(f"expected at most {MAX_PIXELS} pixels, got {width}x{height}")
-            if min(width, height) < MIN_SIDE:
-                raise ImageError(f"expected at least {MIN_SIDE} pixels a side, got {width}x{height}")
-            # step 5
-            try:
-                image.load()
-            except Exception as error:
-                raise ImageError(f"the {image.format} image is truncated or damaged: {_reason(error)}") from error
-            if image.format == "PNG" and _PNG_END not in data:  # Pillow does not ask for the end
-                raise ImageError("the PNG image is truncated: its end is missing; fetch it again")
-            # step 6
-            return _to_rgb(image)
+        raise ImageTooLargeError(f"expected at most {MAX_FILE_BYTES >> 20} MB, got more")
+    # step 2
+    with _open(data) as image, _named_damage(image.format):
+        # step 3
+        _refuse_ambiguous(image, data)
+        # step 4
+        width, height = image.size
+        if width * height > MAX_PIXELS:
+            raise ImageTooLargeError(f"expected at most {MAX_PIXELS} pixels, got {width}x{height}")
+        if min(width, height) < MIN_SIDE:
+            raise ImageError(f"expected at least {MIN_SIDE} pixels a side, got {width}x{height}")
+        # step 5
+        image.load()
+        if image.format == "PNG" and _PNG_END not in data:  # Pillow does not ask for the end
+            raise ImageError("the PNG image is truncated: its end is missing; fetch it again")
+        # step 6
+        return _to_rgb(image)
 
 
 def _open(data: bytes) -> Image.Image:
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise ImageError(f"expected at most {MAX_PIXELS} pixels: {error}") from error
+        raise ImageTooLargeError(f"expected at most {MAX_PIXELS} pixels: {error}") from error
     except UnidentifiedImageError as error:  # its message holds a memory address: no two alike
         raise ImageError("expected a PNG, JPEG or WebP image, got something else") from error
     except Exception as error:  # Pillow's plugins raise whatever a broken header leads them to
         raise ImageError(f"expected a PNG, JPEG or WebP image, got something else: {_reason(error)}") from error
+
+
+@contextmanager
+def _named_damage(file_format: str | None) -> Iterator[None]:
+    """Name what a damaged image leads Pillow to, whichever of its methods stumbles over it."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except Exception as error:  # ValueError, AssertionError, SyntaxError, struct.error …
+        raise ImageError(f"the {file_format} image is truncated or damaged: {_reason(error)}") from error
 
 
 def _refuse_ambiguous(image: Image.Image, data: bytes) -> None:
@@ -144,6 +180,11 @@ def _to_rgb(image: Image.Image) -> DecodedImage:
     if mode != "RGB":
         notes.append(f"converted from {mode} to RGB")
     return DecodedImage(np.array(image.convert("RGB"), dtype=np.uint8), file_format, mode, tuple(notes))
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Opening a pipe waits for its writer, unless told not to."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _reason(error: Exception) -> str:

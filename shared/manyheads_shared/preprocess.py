@@ -15,10 +15,11 @@ from PIL import Image
 from scipy import fft
 
 from manyheads_shared.artifact import PrimaryArtifact
-from manyheads_shared.errors import ImageError
+from manyheads_shared.errors import ImageError, ImageTooLargeError
 from manyheads_shared.image import Pixels
 from manyheads_shared.manifest import Preprocessing
 
+MAX_NATIVE_PIXELS = 16 << 20  # of an image scored as it is: every layer's memory grows with it
 LOG_EPS = 1e-12  # keeps ln finite on a coefficient that is exactly zero
 
 Network = NDArray[np.float32]
@@ -48,7 +49,7 @@ class Preprocessor:
             float32 (3, S, S) for pixel, (1, S, S) for dct; S is the manifest's size, or (H, W) for native.
 
         Raises:
-            ImageError: fit is `crop` and the image is smaller than the size.
+            ImageError: as `fit_image`.
         """
         fitted = fit_image(pixels, self.spec)
         if self.spec.representation == "pixel":
@@ -68,12 +69,18 @@ def fit_image(pixels: Pixels, spec: Preprocessing) -> Pixels:
     """Bring an image to the manifest's size; see `Preprocessing.fit`. Returns uint8 (S, S, 3).
 
     Raises:
+        ImageTooLargeError: fit is `native` and the image is larger than a network can be given whole.
         ImageError: fit is `crop` and the image is smaller than the size.
     """
     size = spec.image_size
-    if spec.fit == "native" or size is None:
-        return pixels
     height, width = pixels.shape[:2]
+    if spec.fit == "native" or size is None:
+        if height * width > MAX_NATIVE_PIXELS:
+            raise ImageTooLargeError(
+                f"expected at most {MAX_NATIVE_PIXELS} pixels for this primary, which takes images as they are, "
+                f"got {width}x{height}; crop it, knowing that only the crop is examined"
+            )
+        return pixels
     if spec.fit == "crop":
         if min(height, width) < size:
             raise ImageError(f"expected at least {size}x{size} pixels for this primary, got {width}x{height}")

@@ -2,6 +2,9 @@
 
 `Scorer` is what the client attributes with, the hub evaluates with and the kit measures with. It checks the feature contract
 when it is built: a primary whose features are not those a head was trained on never scores an image.
+
+A head with finite weights may still give NaN or infinity, perhaps on one image in a million. `score` and `analyse` refuse it,
+which is right where a head is judged; whoever scans images asks for the scores as they are and checks them image by image.
 """
 
 from collections.abc import Sequence
@@ -62,7 +65,7 @@ class Scorer:
     def features(self, images: Sequence[Pixels]) -> Tensor:
         """Trunk features (N, C, H, W), in the precision of the compute, of decoded images of one fitted size."""
         batch = _to_device(self.preprocess.batch(images), self.compute)
-        with self.compute.autocast():
+        with self.compute.arithmetic():
             features: Tensor = self._primary.trunk(batch)
         return features
 
@@ -76,7 +79,12 @@ class Scorer:
         Raises:
             NonFiniteScoreError: a network gives NaN or infinity.
         """
-        return self.score_features(self.features(images))
+        return self._verify(self.score_as_is(images))
+
+    @torch.inference_mode()
+    def score_as_is(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
+        """Logits as `score`, finite or not; `check_finite` names the network."""
+        return self._logits(self.features(images))
 
     @torch.inference_mode()
     def score_features(self, features: Tensor) -> NDArray[np.float32]:
@@ -85,35 +93,50 @@ class Scorer:
         Raises:
             NonFiniteScoreError: a network gives NaN or infinity.
         """
-        with self.compute.autocast():
-            columns = [network(features).float() for network in self._networks()]
-        return self._finite(torch.stack(columns, dim=1))
+        return self._verify(self._logits(features))
 
-    @torch.inference_mode()
     def analyse(self, images: Sequence[Pixels]) -> Analysis:
         """Logits and saliency of images that preprocess to one size.
 
         Raises:
             NonFiniteScoreError: a network gives NaN or infinity.
         """
+        analysis = self.analyse_as_is(images)
+        self._verify(analysis.logits)
+        return analysis
+
+    @torch.inference_mode()
+    def analyse_as_is(self, images: Sequence[Pixels]) -> Analysis:
+        """Logits and saliency as `analyse`, finite or not; `check_finite` names the network."""
         features = self.features(images)
         logits, saliency = [], []
-        with self.compute.autocast():
+        with self.compute.arithmetic():
             for network in self._networks():
                 maps = network.maps(features)
                 logits.append(network.read_out(maps).float())
                 saliency.append(class_activation_map(network, maps).float())
-        return Analysis(self._finite(torch.stack(logits, dim=1)), torch.stack(saliency, dim=1).cpu().numpy())
+        return Analysis(torch.stack(logits, dim=1).cpu().numpy(), torch.stack(saliency, dim=1).cpu().numpy())
 
-    def _finite(self, logits: Tensor) -> NDArray[np.float32]:
-        """Refuse a score that no threshold can place."""
-        scores: NDArray[np.float32] = logits.cpu().numpy()
-        if not (fine := np.isfinite(scores).all(axis=0)).all():
-            raise NonFiniteScoreError(
-                f"{self._titles[int(np.argmin(fine))]}: expected finite scores, got NaN or infinity. "
-                "Its weights are finite but lead nowhere; train it again."
-            )
-        return scores
+    def check_finite(self, logits: NDArray[np.float32]) -> NonFiniteScoreError | None:
+        """Return why no threshold can place these logits, (1 + K,) or (N, 1 + K); None when all are finite."""
+        fine = np.isfinite(logits).reshape(-1, 1 + self.head_count).all(axis=0)
+        if fine.all():
+            return None
+        return NonFiniteScoreError(
+            f"{self._titles[int(np.argmin(fine))]}: expected finite scores, got NaN or infinity. "
+            "Its weights are finite but lead nowhere; train it again."
+        )
+
+    def _verify(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        if error := self.check_finite(logits):
+            raise error
+        return logits
+
+    def _logits(self, features: Tensor) -> NDArray[np.float32]:
+        with self.compute.arithmetic():
+            columns = [network(features).float() for network in self._networks()]
+        logits: NDArray[np.float32] = torch.stack(columns, dim=1).cpu().numpy()
+        return logits
 
     def _networks(self) -> list[Head]:
         return [self._primary.detector, *self._heads]
@@ -126,7 +149,8 @@ def measure_probe(primary: Primary, preprocess: Preprocessor, compute: Compute) 
     In float32 whatever the precision of `compute`: bfloat16 would differ by more than the faults a probe is there to catch.
     """
     batch = _to_device(preprocess.batch(probe_images(preprocess.spec.image_size)), compute)
-    features = primary.trunk(batch).cpu().numpy()
+    with Compute(compute.device, "float32").arithmetic():
+        features = primary.trunk(batch).cpu().numpy()
     return tuple(project(image_features) for image_features in features)
 
 

@@ -1,5 +1,7 @@
 """What the three command lines have in common: one catch, one exit code, progress on stderr, JSON on stdout.
 
+On a terminal text is wrapped at its width. In a pipe or a file nothing is: a line is a line, and a table as wide as it needs.
+
 Exit codes: 0 done · 1 done, and the answer is no (a blatant confounder, a refused head, a failed check) · 2 wrong usage ·
 3 a format or verification error · 4 the hub cannot be reached or refused · 5 the data cannot be used · 130 interrupted.
 """
@@ -7,10 +9,11 @@ Exit codes: 0 done · 1 done, and the answer is no (a blatant confounder, a refu
 import errno
 import json
 import sys
+import warnings
 from typing import Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
@@ -28,12 +31,30 @@ EXIT_NO = 1
 EXIT_DISK_FULL = 5
 EXIT_INTERRUPTED = 130
 
-stdout = Console(highlight=False, emoji=False)
-stderr = Console(stderr=True, highlight=False, emoji=False)
+_UNBOUNDED = 1_000_000  # columns: wider than anything printed
+
+
+class _Console(Console):
+    """A console as wide as its terminal, or without bound where there is none to be as wide as."""
+
+    @property
+    def size(self) -> ConsoleDimensions:
+        """Columns and rows."""
+        known = super().size
+        return known if self.file.isatty() else ConsoleDimensions(_UNBOUNDED, known.height)
+
+    @size.setter
+    def size(self, dimensions: tuple[int, int]) -> None:
+        self._width, self._height = dimensions
+
+
+stdout = _Console(highlight=False, emoji=False)
+stderr = _Console(stderr=True, highlight=False, emoji=False)
 
 
 def run(app: typer.Typer) -> None:
     """Run a command line: `ManyheadsError` becomes one message and its exit code; a traceback means a bug of ours."""
+    silence_pillow()
     try:
         app()
     except ManyheadsError as error:
@@ -51,6 +72,11 @@ def run(app: typer.Typer) -> None:
             f"no space left on the disk{f' at {error.filename}' if error.filename else ''}; nothing is half-written",
         )
         sys.exit(EXIT_DISK_FULL)
+
+
+def silence_pillow() -> None:
+    """Let Pillow say nothing of damaged metadata, in a process that is ours: it is no reason to refuse sound pixels."""
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
 
 def print_json(value: Any) -> None:

@@ -1,5 +1,6 @@
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -8,11 +9,15 @@ import pytest
 from PIL import Image
 
 from manyheads_client import Attribution, Bundle, Failure, analysis, attribute
+from manyheads_shared import preprocess
+from manyheads_shared.bundle import verify_bundle
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.decision import State
 from manyheads_shared.digest import digest_file
 from manyheads_shared.errors import UsageError
-from manyheads_shared.image import Pixels
+from manyheads_shared.image import DecodedImage, Pixels, decode_image
+from tests.support.makers import make_bundle, make_primary_bytes
+from tests.support.overflow import overflow_on
 
 
 def paths_of(lab: Path) -> list[Path]:
@@ -65,6 +70,29 @@ def test_what_cannot_be_examined_is_a_failure_in_its_place(bundle: Bundle, lab: 
     assert "expected a PNG, JPEG or WebP" in reasons[2]
 
 
+@pytest.mark.timeout(60)
+def test_a_pipe_named_like_an_image_does_not_hang_the_scan(bundle: Bundle, lab: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    pipe, image = run([tmp_path / "pipe.png", paths_of(lab)[0]], bundle)
+    assert isinstance(pipe, Failure)
+    assert pipe.record.error == "UnreadableImageError"
+    assert isinstance(image, Attribution)
+
+
+@pytest.mark.parametrize("saliency", [True, False])
+def test_a_head_that_overflows_on_one_image_costs_that_image_alone(
+    bundle: Bundle, images: list[Pixels], *, saliency: bool
+) -> None:
+    head = bundle.verified.heads[1]
+    artifact = overflow_on(images[3], [*images[:3], *images[4:8]], head.artifact, bundle.verified.primary)
+    heads = (bundle.verified.heads[0], replace(head, artifact=artifact), bundle.verified.heads[2])
+    results = run([*images[:8]], Bundle(replace(bundle.verified, heads=heads)), saliency=saliency)
+    failures = {i: result.record for i, result in enumerate(results) if isinstance(result, Failure)}
+    assert list(failures) == [3]
+    assert failures[3].error == "NonFiniteScoreError"
+    assert failures[3].reason.startswith("head beta@1: expected finite scores")
+
+
 def test_an_array_that_is_no_image_is_the_callers_mistake(bundle: Bundle) -> None:
     with pytest.raises(ValueError, match=r"expected pixels uint8 \(H, W, 3\)"):
         run([np.zeros((64, 64), dtype=np.uint8)], bundle)
@@ -106,6 +134,40 @@ def test_images_are_read_no_further_ahead_than_needed(bundle: Bundle, lab: Path,
 
     list(islice(attribute(endless(), bundle, device="cpu", precision="float32"), 20))
     assert taken <= 20 + 2 * 8 + 1
+
+
+def test_large_images_are_not_decoded_beside_each_other(
+    bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(analysis, "DECODING_PIXELS", 1_000_000)
+    at_once, most = 0, 0
+
+    def decode(data: bytes) -> DecodedImage:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
+        try:
+            return decode_image(data)
+        finally:
+            at_once -= 1
+
+    monkeypatch.setattr(analysis, "decode_image", decode)
+    for i in range(6):
+        Image.new("RGBA", (900, 900), (i, 0, 0, 255)).save(tmp_path / f"{i}.png")
+    results = run([*sorted(tmp_path.iterdir())], bundle)
+    assert all(isinstance(result, Attribution) for result in results)
+    assert most == 1
+
+
+def test_an_image_too_large_to_be_scored_as_it_is_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = make_bundle(("alpha",), primary_bytes=make_primary_bytes(size=None))
+    native = Bundle(verify_bundle(made.data, made.read_object))
+    monkeypatch.setattr(preprocess, "MAX_NATIVE_PIXELS", 128 * 128)  # what the probe images have
+    small, large = run([np.zeros((128, 128, 3), np.uint8), np.zeros((129, 128, 3), np.uint8)], native)
+    assert isinstance(small, Attribution)
+    assert isinstance(large, Failure)
+    assert large.record.error == "ImageTooLargeError"
+    assert "expected at most 16384 pixels for this primary" in large.record.reason
 
 
 def test_a_name_that_is_no_text_is_spelt_out(bundle: Bundle, images: list[Pixels], tmp_path: Path) -> None:

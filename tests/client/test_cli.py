@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -45,6 +46,19 @@ def test_a_scan_taken_up_again_examines_only_what_is_left(lab: Path, tmp_path: P
     assert "4 were recorded before" in result.stdout
     names = [record.item.name for record in read_records(jsonl) if isinstance(record, EvidenceRecord)]
     assert names == [str(image) for image in images[:8]]
+
+
+def test_a_file_examined_again_counts_once(lab: Path, tmp_path: Path) -> None:
+    jsonl, image = tmp_path / "scan.jsonl", tmp_path / "a.png"
+    os.mkfifo(image)  # it cannot be read
+    good = lab / "images" / "000.png"
+    run("attribute", image, good, "--store", lab / "store", "--jsonl", jsonl)
+    image.unlink()
+    image.write_bytes(good.read_bytes())
+    result = run("attribute", image, good, "--store", lab / "store", "--jsonl", jsonl, "--json")
+    assert [record["format"] for record in json.loads(result.stdout)] == ["manyheads.evidence/1"] * 2
+    assert len(list(read_records(jsonl))) == 3
+    assert "failed" not in run("show", jsonl).stdout
 
 
 def test_attribute_json_is_the_records_and_nothing_else(lab: Path) -> None:

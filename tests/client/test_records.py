@@ -4,9 +4,9 @@ import pytest
 
 from manyheads_client import Bundle, attribute
 from manyheads_client.analysis import ImageSource
-from manyheads_client.records import Record, RecordFile, read_records
+from manyheads_client.records import Record, RecordFile, read_latest, read_records
 from manyheads_shared.errors import ManifestError, UsageError
-from manyheads_shared.evidence import FailureRecord
+from manyheads_shared.evidence import EvidenceRecord, FailureRecord
 from tests.support.makers import NO_DIGEST, TIME
 
 
@@ -35,7 +35,7 @@ def test_a_file_opened_again_knows_what_it_has(path: Path, bundle: Bundle, recor
     write(path, bundle, records)
     with RecordFile(path, bundle.verified.digest) as file:
         assert file.has(lab / "images" / "000.png")
-        assert file.has(Path("manyheads.failure/1"))
+        assert not file.has(Path("manyheads.failure/1"))  # it could not be read
         assert not file.has(lab / "images" / "039.png")
 
 
@@ -54,7 +54,7 @@ def test_a_kill_at_any_byte_costs_at_most_the_last_record(path: Path, bundle: Bu
     for cut in range(0, len(whole), 97):
         path.write_bytes(whole[:cut])
         with RecordFile(path, bundle.verified.digest) as file:
-            kept = len(file.done)
+            kept = len(list(read_records(path)))
             file.write(records[kept:])
         assert path.read_bytes() == whole
 
@@ -80,6 +80,50 @@ def test_a_file_that_holds_something_else_is_left_alone(path: Path, bundle: Bund
     with pytest.raises(UsageError, match="left alone"):
         RecordFile(path, bundle.verified.digest)
     assert path.read_bytes() == b"\x89PNG precious"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"config":{"colour":"red"}}',
+        b'{"created":"2026-01-02T03:04:05Z","todo":["milk"]}',
+        b'{"claimed_by":[],"note":1}\n{"claimed_by":[',
+        b'{"c": 1}\n',
+        b'{"claimed_by":[]}\nnotes',
+    ],
+)
+def test_a_file_that_only_begins_like_records_is_left_alone(path: Path, bundle: Bundle, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(UsageError):
+        RecordFile(path, bundle.verified.digest)
+    assert path.read_bytes() == content
+
+
+def test_something_else_behind_whole_records_is_left_alone(path: Path, bundle: Bundle, records: list[Record]) -> None:
+    write(path, bundle, records)
+    content = path.read_bytes() + b"my own note"
+    path.write_bytes(content)
+    with pytest.raises(UsageError, match="left alone"):
+        RecordFile(path, bundle.verified.digest)
+    assert path.read_bytes() == content
+
+
+def test_what_could_not_be_read_is_examined_again_and_the_later_record_counts(
+    path: Path, bundle: Bundle, tmp_path: Path, lab: Path
+) -> None:
+    late, broken = tmp_path / "late.png", tmp_path / "broken.png"
+    broken.write_bytes(b"no image")
+    write(path, bundle, [result.record for result in attribute([late, broken], bundle, device="cpu")])
+    late.write_bytes((lab / "images" / "000.png").read_bytes())
+    with RecordFile(path, bundle.verified.digest) as file:
+        assert (file.has(late), file.has(broken)) == (False, True)
+        file.write(result.record for result in attribute([late], bundle, device="cpu"))
+    assert len(list(read_records(path))) == 3
+    failure, evidence = read_latest(path)
+    assert isinstance(failure, FailureRecord)
+    assert isinstance(evidence, EvidenceRecord)
+    with RecordFile(path, bundle.verified.digest) as file:
+        assert file.has(late)
 
 
 def test_records_of_two_bundles_do_not_mix(path: Path, bundle: Bundle, records: list[Record]) -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from manyheads_client.bundle import Bundle
-from manyheads_client.errors import NoBundleError, OwnerChangedError, StoreBusyError, WrongRootError
+from manyheads_client.errors import NoBundleError, NotAStoreError, OwnerChangedError, StoreBusyError, WrongRootError
 from manyheads_client.store import Store
 from manyheads_client.update import Pulled, pull
 from manyheads_shared.errors import HubUnreachableError, ManifestError, UsageError
@@ -170,6 +170,29 @@ def test_a_broken_download_is_kept_and_resumed(hub: HubSimulator, store: Store) 
     assert store.holds(primary)
 
 
+@pytest.mark.parametrize("keep", [1000, None], ids=["its beginning", "all of it"])
+def test_a_download_damaged_here_is_begun_anew_and_blamed_on_nobody(hub: HubSimulator, store: Store, keep: int | None) -> None:
+    primary = hub.bundle.manifest.primary
+    store.partial_path(primary).write_bytes(b"\0" * len(hub.bundle.objects[primary][:keep]))
+    seen: list[tuple[int, int]] = []
+    pulled = pull_from(hub, store, on_bytes=lambda done, total: seen.append((done, total)))
+    assert store.holds(primary)
+    assert seen[-1] == (pulled.fetched_bytes, pulled.fetched_bytes)
+
+
+def test_a_new_generator_by_a_key_its_owner_was_seen_with_needs_no_question(hub: HubSimulator, store: Store) -> None:
+    pull_from(hub, store)
+    hub.publish_next("alpha", owner=generate_key())
+    pull_from(hub, store, accept_owners={"alpha"})
+    hub.publish_next("alpha", "zeta")
+    assert pull_from(hub, store).new_owners == ("zeta",)
+    hub.publish_next("alpha", "eta", owner=generate_key())
+    with pytest.raises(OwnerChangedError) as caught:
+        pull_from(hub, store)
+    assert caught.value.generators == ("alpha", "eta")
+    assert pull_from(hub, store, accept_owners={"alpha", "eta"}).new_owners == ("alpha", "eta")
+
+
 def test_a_store_in_use_is_not_changed_by_a_second_process(store: Store) -> None:
     with store.lock(), pytest.raises(StoreBusyError, match="another process"), store.lock(wait_seconds=0):
         pass
@@ -189,6 +212,34 @@ def test_a_store_that_is_a_file_is_refused(tmp_path: Path, hub: HubSimulator) ->
     (tmp_path / "store").touch()
     with pytest.raises(UsageError, match="expected a folder"):
         pull_from(hub, Store(tmp_path / "store"))
+
+
+def test_a_folder_of_other_things_is_refused_and_left_alone(tmp_path: Path, hub: HubSimulator) -> None:
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".env").write_text("SECRET=1")
+    with pytest.raises(NotAStoreError, match=r"got one that holds \.env, \.git"):
+        pull_from(hub, Store(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".env", ".git"]
+
+
+def test_a_pull_sweeps_what_a_killed_one_left_and_nothing_of_the_users(hub: HubSimulator, store: Store) -> None:
+    pull_from(hub, store)
+    digest = hub.bundle.manifest.primary.removeprefix("sha256:")
+    left = [".root.json.abcd_123", f"objects/.{digest}.abcdefgh", "bundles/.0000000001.json.12345678"]
+    users = [".env", ".root.json.backup-of-mine", "objects/.nfs0001", "bundles/.DS_Store"]
+    for name in (*left, *users):
+        (store.folder / name).touch()
+    (store.folder / ".git").mkdir()
+    pull_from(hub, store)
+    assert [name for name in (*left, *users) if (store.folder / name).exists()] == users
+    assert (store.folder / ".git").is_dir()
+
+
+def test_a_first_pull_killed_early_leaves_a_folder_that_is_a_store(hub: HubSimulator, store: Store) -> None:
+    (store.folder / "metadata").mkdir(parents=True)
+    (store.folder / "lock").touch()
+    (store.folder / ".root.json.abcd1234").touch()
+    assert pull_from(hub, store).is_new
 
 
 def test_progress_counts_bytes_to_the_last_one(hub: HubSimulator, store: Store) -> None:

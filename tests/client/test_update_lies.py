@@ -16,6 +16,7 @@ from manyheads_client.errors import (
     MalformedMetadataError,
     MissingTargetError,
     MixAndMatchError,
+    OwnerChangedError,
     RollbackError,
     SequenceError,
 )
@@ -155,6 +156,14 @@ def test_an_owners_statement_by_a_strangers_key_is_refused(hub: HubSimulator, st
     refuse(hub, store, SignatureError, "expected a signature by key")
 
 
+def test_a_new_generator_in_a_known_owners_name_by_another_key_is_refused(hub: HubSimulator, store: Store) -> None:
+    forged = make_bundle(
+        ("zeta",), sequence=3, primary_bytes=hub.bundle.objects[hub.bundle.manifest.primary], hub=hub.bundle.hub
+    )
+    hub.publish(forged)
+    refuse(hub, store, OwnerChangedError, "zeta: key .* pull again with --accept-owner zeta")
+
+
 def test_a_hubs_statement_by_a_strangers_key_is_refused(hub: HubSimulator, store: Store) -> None:
     bundle = hub.publish_next(hub=generate_key())
     hub.bundle = bundle
@@ -281,9 +290,20 @@ def test_an_endless_file_is_refused_and_not_kept(hub: HubSimulator, store: Store
     assert not store.partial_path(hub.bundle.manifest.heads[-1].head).exists()
 
 
-def test_a_file_said_to_be_larger_than_any_may_be_is_not_fetched(hub: HubSimulator, store: Store) -> None:
+def _new_statement(hub: HubSimulator) -> str:
+    return object_target(hub.bundle.manifest.heads[-1].owner_statement)
+
+
+@pytest.mark.parametrize(
+    ("target_of", "length"),
+    [(_new_head, 65 << 20), (_new_statement, 257 << 10), (_primary, (4 << 30) + 1)],
+    ids=["head", "statement", "primary"],
+)
+def test_a_file_said_to_be_larger_than_its_kind_may_be_is_not_fetched(
+    hub: HubSimulator, store: Store, target_of: Callable[[HubSimulator], str], length: int
+) -> None:
     hub.publish_next("alpha", "beta", "gamma")
-    hub.signed["targets"].targets[_new_head(hub)].length = 1 << 50
+    hub.signed["targets"].targets[target_of(hub)].length = length
     hub.bump("targets")
     hub.requests.clear()
     refuse(hub, store, EndlessDataError)

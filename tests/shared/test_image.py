@@ -1,6 +1,10 @@
 import io
+import os
 import struct
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +13,8 @@ import pytest
 from PIL import Image
 
 from manyheads_shared import image
-from manyheads_shared.errors import ImageError
-from manyheads_shared.image import Pixels, decode_image, read_image
+from manyheads_shared.errors import ImageError, UnreadableImageError
+from manyheads_shared.image import Pixels, count_pixels, decode_image, read_image
 from tests.support.makers import make_images
 
 (NOISE,) = make_images(1, size=40)
@@ -39,11 +43,23 @@ def _png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _png(width: int, height: int, *, depth: int, colour: int, rows: bytes = b"") -> bytes:
-    """A PNG from its parts, for what Pillow does not write."""
+def _png(width: int, height: int, *, depth: int, colour: int, rows: bytes = b"", more: bytes = b"") -> bytes:
+    """A PNG from its parts, for what Pillow does not write; `more` are chunks between header and pixels."""
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
-    parts = _png_chunk(b"IHDR", header), _png_chunk(b"IDAT", zlib.compress(rows)), _png_chunk(b"IEND", b"")
+    parts = _png_chunk(b"IHDR", header), more, _png_chunk(b"IDAT", zlib.compress(rows)), _png_chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+def _repair_checksums(data: bytes) -> bytes:
+    """Give every whole chunk of a PNG the checksum of its content, so that damage reaches the code behind the check."""
+    repaired, at = bytearray(data), 8
+    while at + 12 <= len(data):
+        end = at + 8 + int.from_bytes(repaired[at : at + 4], "big")
+        if end + 4 > len(data):
+            break
+        repaired[end : end + 4] = struct.pack(">I", zlib.crc32(repaired[at + 4 : end]))
+        at = end + 4
+    return bytes(repaired)
 
 
 def _exif(orientation: int) -> bytes:
@@ -93,6 +109,21 @@ REFUSED = {
     "a line": (_encode(Image.new("RGB", (5000, 1))), "got 5000x1"),
     "half transparent": (_encode(Image.new("RGBA", (20, 20), (10, 20, 30, 128))), "transparency"),
     "a transparent palette": (_encode(Image.new("P", (20, 20)), transparency=0), "transparency"),
+    "a palette without its colours": (
+        _png(20, 20, depth=8, colour=3, rows=bytes(21 * 20)),
+        "PNG image is truncated or damaged",
+    ),
+    "more transparencies than colours": (
+        _png(
+            20,
+            20,
+            depth=8,
+            colour=3,
+            rows=bytes(21 * 20),
+            more=_png_chunk(b"PLTE", bytes(768)) + _png_chunk(b"tRNS", bytes(300)),
+        ),
+        "PNG image is truncated or damaged: ValueError",
+    ),
     "a transparent colour": (_encode(Image.new("RGB", (20, 20)), transparency=(0, 0, 0)), "transparency"),
 }
 
@@ -115,18 +146,37 @@ def test_a_truncated_file_is_refused_wherever_it_ends(file_format: str) -> None:
             decode_image(data[:offset])
 
 
-@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
-def test_damaged_bytes_never_raise_anything_but_an_image_error(file_format: str) -> None:
-    data, draw = _encode(NOISE, file_format), np.random.default_rng(0)
+def _decode_or_refuse(data: bytes) -> None:
+    """Decode damaged bytes; anything but an `ImageError` fails the test."""
+    with suppress(ImageError):
+        assert decode_image(data).pixels.shape[2] == 3
 
-    for _ in range(150):
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_damaged_bytes_never_raise_anything_but_an_image_error(file_format: str, mode: str) -> None:
+    mode = "RGB" if (file_format, mode) == ("JPEG", "RGBA") else mode
+    data, draw = _encode(Image.fromarray(NOISE).convert(mode), file_format), np.random.default_rng(0)
+
+    for _ in range(100):
         damaged = bytearray(data)
         for offset in draw.integers(0, len(data), 3):
             damaged[offset] = draw.integers(256)
-        try:
-            assert decode_image(bytes(damaged)).pixels.shape[2] == 3
-        except ImageError:
-            continue
+        _decode_or_refuse(bytes(damaged))
+
+
+@pytest.mark.parametrize("mode", ["P", "L", "LA", "RGBA"])
+def test_damage_behind_sound_checksums_never_raises_anything_but_an_image_error(mode: str) -> None:
+    picture, draw = Image.fromarray(NOISE[:20, :20]).convert(mode), np.random.default_rng(1)
+    transparency: dict[str, Any] = {"transparency": bytes(range(255, 0, -1))} if mode == "P" else {}
+    data = _encode(picture, exif=_exif(6), **transparency)
+    pixels = data.index(b"IDAT")
+
+    for _ in range(400):
+        damaged = bytearray(data)
+        for offset in draw.integers(8, pixels, 2):  # header, palette, transparency, EXIF, and the lengths of all
+            damaged[offset] = draw.integers(256)
+        _decode_or_refuse(_repair_checksums(bytes(damaged)))
 
 
 @pytest.mark.parametrize("orientation", STORED)
@@ -207,6 +257,26 @@ def test_the_error_of_a_file_names_it(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(ImageError, match="cannot be read"):
         read_image(tmp_path / name)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(UnreadableImageError, match=r"pipe\.png: cannot be read: expected a regular file"):
+        read_image(tmp_path / "pipe.png")
+
+
+def test_decoding_in_threads_leaves_the_programs_warning_filters_alone() -> None:
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(decode_image, [_encode(NOISE)] * 64))
+    assert warnings.filters == before
+
+
+def test_a_header_tells_how_many_pixels_decoding_takes() -> None:
+    assert count_pixels(_png(60_000, 2_000, depth=8, colour=0)) == 120_000_000
+    with pytest.raises(ImageError, match="something else"):
+        count_pixels(b"hello")
 
 
 def test_a_file_decodes_like_its_bytes(tmp_path: Path) -> None:

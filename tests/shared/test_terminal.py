@@ -10,6 +10,7 @@ import pytest
 PROGRAM = """
 import errno, sys, time
 import typer
+from rich.table import Table
 from manyheads_shared import errors, terminal
 
 app = typer.Typer()
@@ -31,6 +32,12 @@ def fail(name: str, json: bool = False) -> None:
         with terminal.progress() as progress:
             progress.track(range(3), description="working")
         terminal.print_json({"name": "scène \\ud800", "done": True})
+    elif name == "print":
+        table = Table("source", "reason")
+        table.add_row("real/photos", "a reason of many words " * 8)
+        terminal.stdout.print("a sentence of many words " * 8)
+        terminal.stderr.print("a warning of many words " * 8)
+        terminal.stdout.print(table)
     elif hasattr(errors, name):
         raise getattr(errors, name)("[bold]/data/[x]/é.png[/bold]: " + "a long message " * 20)
 
@@ -83,6 +90,20 @@ def test_a_message_is_one_line_and_keeps_its_brackets(program: Path) -> None:
 
     assert done.stderr.startswith("error: [bold]/data/[x]/é.png[/bold]: a long message")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("colour", ["", "1"])
+def test_nothing_is_wrapped_or_cut_in_a_pipe(program: Path, colour: str) -> None:
+    environment = os.environ | {"COLUMNS": "40"} | ({"FORCE_COLOR": colour} if colour else {})
+    done = subprocess.run(
+        [sys.executable, program, "print"], capture_output=True, text=True, timeout=60, check=False, env=environment
+    )
+
+    sentence, *table = done.stdout.splitlines()
+    assert sentence.strip() == ("a sentence of many words " * 8).strip()
+    assert done.stderr.count("\n") == 1
+    assert sum(("a reason of many words " * 8).strip() in line for line in table) == 1
+    assert max(map(len, table)) < 300
 
 
 def test_with_json_a_failure_is_json_on_stderr_and_nothing_on_stdout(program: Path) -> None:

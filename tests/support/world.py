@@ -20,7 +20,7 @@ from manyheads_shared.artifact import PrimaryArtifact, read_primary, write_head,
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.image import Pixels
 from manyheads_shared.manifest import Generator, HeadManifest, Preprocessing, PrimaryManifest
-from manyheads_shared.preprocess import Preprocessor
+from manyheads_shared.preprocess import Preprocessor, dct_statistics
 from manyheads_shared.scoring import measure_probe
 from tests.support.makers import SIZE, TIME, TRAINING, make_generator
 
@@ -62,12 +62,15 @@ def write_suite(root: Path) -> Path:
 
 
 @cache
-def trained_primary(version: str = "1") -> bytes:
+def trained_primary(version: str = "1", architecture: str = "khoo2022-pixel") -> bytes:
     """Return a primary whose detector tells photographs from generated images. Each version has weights of its own."""
-    declared = get_architecture("khoo2022-pixel")
-    spec = Preprocessing(representation="pixel", image_size=SIZE, fit="resize")
+    declared = get_architecture(architecture)
+    spec = Preprocessing(representation=declared.representation, image_size=SIZE, fit="resize")
     network = networks.build_primary(declared, SIZE, seed=int(version))
-    preprocess = Preprocessor(spec)
+    statistics = {}
+    if declared.representation == "dct":
+        statistics = dict(zip(("mean", "std"), dct_statistics(draw_images("photos", 96, seed=1)), strict=True))
+    preprocess = Preprocessor(spec, **statistics)
     real, generated = draw_images("photos", 96, seed=1), [i for name in GENERATORS for i in draw_images(name, 32, seed=1)]
     features = _settle(network.trunk, torch.from_numpy(preprocess.batch([*real, *generated])))
     _fit(network.detector, features, positives=range(len(real), len(real) + len(generated)))
@@ -80,14 +83,15 @@ def trained_primary(version: str = "1") -> bytes:
         training=TRAINING,
         created=TIME,
     )
-    return write_primary(manifest, networks.primary_tensors(network))
+    tensors = networks.primary_tensors(network) | {f"preprocessing.{name}": values for name, values in statistics.items()}
+    return write_primary(manifest, tensors)
 
 
 @cache
-def trained_head(generator: Generator | None = None, primary_version: str = "1") -> bytes:
+def trained_head(generator: Generator | None = None, primary_version: str = "1", architecture: str = "khoo2022-pixel") -> bytes:
     """Return a head that recognises its generator's pattern."""
     generator = generator or make_generator()
-    primary = read_primary(trained_primary(primary_version))
+    primary = read_primary(trained_primary(primary_version, architecture))
     head = networks.build_head(primary.architecture, SIZE, seed=5)
     sources = (generator.name, *(name for name in TINTS if name != generator.name))
     images = [image for name in sources for image in draw_images(name, 32, seed=1)]
@@ -123,7 +127,8 @@ def _settle(module: nn.Module, inputs: Tensor) -> Tensor:
 
 def _fit(head: networks.Head, features: Tensor, *, positives: range) -> None:
     """Fit the last layer by ridge regression on +LOGIT and -LOGIT."""
-    pooled = _settle(head.stack, features).mean(dim=(2, 3)).double().numpy()
+    maps = _settle(head.stack, features).double()
+    pooled = (maps.mean(dim=(2, 3)) if head.architecture.readout == "gap" else maps.flatten(1)).numpy()
     inputs = np.column_stack([pooled, np.ones(len(pooled))])
     wanted = np.full(len(pooled), -LOGIT)
     wanted[list(positives)] = LOGIT

@@ -39,7 +39,7 @@ def attribute(
         Path | None, typer.Option(metavar="FILE.html", help="Write an HTML report here.", show_default=False)
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    precision: Annotated[str, typer.Option(help="auto (float32, as the thresholds), float32 or bfloat16.")] = "auto",
     json: JsonOption = False,
 ) -> None:
     """Say of each image which covered generator, if any, claims it. Offline, with the current bundle.
@@ -52,7 +52,7 @@ def attribute(
     from manyheads_client.bundle import Bundle
     from manyheads_client.inputs import collect_inputs
     from manyheads_client.listing import build_line, summarise
-    from manyheads_client.records import RecordFile, read_records
+    from manyheads_client.records import RecordFile, read_latest
 
     inputs = collect_inputs(paths)
     if not inputs.images:
@@ -70,8 +70,8 @@ def attribute(
         if report:
             _write_report(report, path, bundle, device, precision)
         if json:
-            print_json([record.model_dump(mode="json") for record in read_records(path)])
-            summary = summarise(map(build_line, read_records(path)))
+            print_json([record.model_dump(mode="json") for record in read_latest(path)])
+            summary = summarise(map(build_line, read_latest(path)))
         else:
             summary = _print_result(path, bundle)
             for line in (speed + before, *(f"Written: {written}" for written in (jsonl, report) if written)):
@@ -84,9 +84,9 @@ def attribute(
 
 def _print_result(path: Path, bundle: "Bundle") -> "Summary":
     from manyheads_client.listing import print_summary, print_table
-    from manyheads_client.records import read_records
+    from manyheads_client.records import read_latest
 
-    summary = print_table(stdout, lambda: read_records(path))
+    summary = print_table(stdout, lambda: read_latest(path))
     stdout.print()
     print_summary(stdout, summary)
     manifest = bundle.verified.manifest
@@ -137,10 +137,10 @@ def _check_writable(path: Path) -> None:
 
 def _write_report(path: Path, records: Path, bundle: "Bundle", device: str, precision: str) -> None:
     from manyheads_client.pictures import draw_pictures
-    from manyheads_client.records import read_records
+    from manyheads_client.records import read_latest
     from manyheads_client.report import build_report, select
 
-    selection = select(read_records(records))
+    selection = select(read_latest(records))
     with progress() as display:
         task = display.add_task("drawing", total=len(selection.cards))
         pictures = draw_pictures(

@@ -46,12 +46,12 @@ def show(
 
 def _show_records(path: Path, *, json: bool) -> None:
     from manyheads_client.listing import print_summary, print_table
-    from manyheads_client.records import read_records
+    from manyheads_client.records import read_latest
 
     if json:
-        print_json([record.model_dump(mode="json") for record in read_records(path)])
+        print_json([record.model_dump(mode="json") for record in read_latest(path)])
         return
-    summary = print_table(stdout, lambda: read_records(path))
+    summary = print_table(stdout, lambda: read_latest(path))
     stdout.print()
     print_summary(stdout, summary)
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -44,16 +43,14 @@ class Container:
 
 def read_container(data: bytes) -> Container:
     """Read the outside of an image that `decode_image` accepts."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of damaged metadata, which is only counted here
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            name = image.format or "?"
-            if name == "WEBP":
-                name += " lossy" if _has_lossy_frame(data) else " lossless"
-            tables: Mapping[int, Sequence[int]] = getattr(image, "quantization", {})
-            quality = estimate_quality(tables[0]) if tables else None
-            jpeg = f"q{quality} {_sampling(image)} tables {_digest(tables)}" if tables else None
-            return Container(name, image.width, image.height, image.mode, _metadata(image), jpeg, quality)
+    with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+        name = image.format or "?"
+        if name == "WEBP":
+            name += " lossy" if _has_lossy_frame(data) else " lossless"
+        tables: Mapping[int, Sequence[int]] = getattr(image, "quantization", {})
+        quality = estimate_quality(tables[0]) if tables else None
+        jpeg = f"q{quality} {_sampling(image)} tables {_digest(tables)}" if tables else None
+        return Container(name, image.width, image.height, image.mode, _metadata(image), jpeg, quality)
 
 
 def scaled_luma(quality: int) -> NDArray[np.int64]:

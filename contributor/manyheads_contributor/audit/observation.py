@@ -11,7 +11,8 @@ from manyheads_contributor.audit.values import Values, measure_values, to_luma
 from manyheads_contributor.duplicates import Fingerprint, fingerprint
 from manyheads_shared.dataset import Item
 from manyheads_shared.errors import ImageError
-from manyheads_shared.image import MAX_FILE_BYTES, decode_image
+from manyheads_shared.image import decode_image, read_image_file
+from manyheads_shared.terminal import silence_pillow
 
 _WINDOW = 512  # pixels a side: traces of larger images are measured on their top left part, which keeps the grid in phase
 _WORTH_PROCESSES = 1500  # images; starting the workers takes about a second
@@ -41,10 +42,9 @@ class Undecodable:
 def observe(item: Item) -> Observation | Undecodable:
     """Observe one image."""
     try:
-        with item.path.open("rb") as stream:
-            data = stream.read(MAX_FILE_BYTES + 1)
+        data = read_image_file(item.path)
         pixels = decode_image(data).pixels
-    except (ImageError, OSError) as error:
+    except ImageError as error:
         return Undecodable(item, str(error))
     window = pixels[:_WINDOW, :_WINDOW]
     luma = to_luma(window)
@@ -62,7 +62,7 @@ def observe_all(items: Sequence[Item], *, on_image: Callable[[], None] | None = 
             if on_image:
                 on_image()
         return results
-    with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(mp_context=get_context("spawn"), initializer=silence_pillow) as pool:
         for result in pool.map(observe, items, chunksize=_CHUNK):
             results.append(result)
             if on_image:
