@@ -116,7 +116,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
                 learning_rate=optimizer.param_groups[0]["lr"],
                 train_loss=train_loss,
                 val_loss=val_loss,
-                val_f1=figures.f1,
+                val_f1=figures.f1.value if figures.f1 else None,
                 val_auroc=figures.auroc,
                 images_per_second=round(rate, 1),
                 seconds=round(perf_counter() - began, 3),
