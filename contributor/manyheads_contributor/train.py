@@ -28,6 +28,8 @@ VALIDATION_BATCH = 512  # examples; without gradients memory is no concern
 class TrainingError(ManyheadsError):
     """The loss is no longer a number."""
 
+    exit_code = 5
+
 
 def train(  # noqa: PLR0915 - a script, read top to bottom
     network: nn.Module,

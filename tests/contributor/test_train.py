@@ -64,8 +64,9 @@ def test_the_best_epochs_weights_are_kept_not_the_last(tmp_path: Path) -> None:
 
 def test_a_loss_that_is_no_number_stops_with_advice(tmp_path: Path) -> None:
     broken = Examples(_examples().labels, lambda chosen, _: torch.full((len(chosen), 16, 8, 8), math.inf))
-    with pytest.raises(TrainingError, match="lower the learning rate"):
+    with pytest.raises(TrainingError, match="lower the learning rate") as caught:
         _train(tmp_path, tiny_recipe(), broken)
+    assert caught.value.exit_code == 5  # 1 is an answer, and this is none
 
 
 @pytest.mark.parametrize("interrupt_after", [1, 2])
