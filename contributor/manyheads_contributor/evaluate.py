@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from manyheads_contributor.duplicates import Fingerprint, find_copies, fingerprint
 from manyheads_contributor.run import Run, RunFolder
+from manyheads_contributor.samples import images_at_once
 from manyheads_contributor.split import group_images
 from manyheads_shared import metrics
 from manyheads_shared.dataset import Dataset, Item, Kind, dataset_digest
@@ -26,7 +27,7 @@ from manyheads_shared.metrics import BinaryMetrics, Share
 from manyheads_shared.preprocess import fit_image
 from manyheads_shared.scoring import Scorer
 
-BATCH = 256  # images decoded and scored at once
+BATCH = 256  # images decoded at once, and scored at once where they are not large
 THRESHOLD = 0.0  # logit
 
 Logits = NDArray[np.float32]
@@ -189,7 +190,9 @@ def score_items(
             for group in by_size.values():
                 kept += [item for item, _, _ in group]
                 prints += [known_by for _, _, known_by in group]
-                logits.append(scorer.score([pixels for _, pixels, _ in group]))
+                size = images_at_once(BATCH, group[0][1].shape)
+                pixels = [entry[1] for entry in group]
+                logits += [scorer.score(pixels[first : first + size]) for first in range(0, len(group), size)]
     return Scored(tuple(kept), tuple(prints), np.concatenate(logits), tuple(failures))
 
 

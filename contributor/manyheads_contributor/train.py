@@ -18,11 +18,12 @@ from manyheads_contributor.examples import Examples, Indices
 from manyheads_contributor.plots import write_history
 from manyheads_contributor.recipe import Recipe
 from manyheads_contributor.run import RunFolder
+from manyheads_contributor.samples import images_at_once
 from manyheads_shared import metrics, terminal
 from manyheads_shared.compute import Compute
 from manyheads_shared.errors import ManyheadsError
 
-VALIDATION_BATCH = 512  # examples; without gradients memory is no concern
+VALIDATION_BATCH = 512  # examples, or fewer large ones; without gradients it need not be the recipe's
 
 
 class TrainingError(ManyheadsError):
@@ -158,8 +159,8 @@ def labels_of(examples: Examples, chosen: Indices, compute: Compute) -> Tensor:
 def infer(network: nn.Module, examples: Examples, compute: Compute) -> Tensor:
     """Logits float32 (N,) of all examples, in order."""
     with compute.autocast():
-        everything = np.arange(len(examples))
-        return torch.cat([network(examples.load(chosen, 0)).float() for chosen in cut(everything, VALIDATION_BATCH)])
+        batches = cut(np.arange(len(examples)), images_at_once(VALIDATION_BATCH, examples.shape))
+        return torch.cat([network(examples.load(chosen, 0)).float() for chosen in batches])
 
 
 @torch.no_grad()

@@ -81,7 +81,7 @@ def test_a_jpeg_history_hidden_in_lossless_files_is_found(tmp_path: Path) -> Non
 
 def test_a_generators_own_pattern_of_period_8_fails_no_audit(tmp_path: Path) -> None:
     def stripe(image: Image.Image, path: Path) -> None:
-        Image.fromarray(with_stripes(np.asarray(image), 8, 12)).save(path.with_suffix(".png"))
+        Image.fromarray(with_stripes(np.asarray(image), 8, 24)).save(path.with_suffix(".png"))
 
     _write(tmp_path, "real/photos", seed=1)
     _write(tmp_path, "generated/a", seed=2, save=stripe)
