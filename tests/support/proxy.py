@@ -47,6 +47,8 @@ def proxy(target: str) -> Iterator[Proxy]:
     with Proxy(target) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
