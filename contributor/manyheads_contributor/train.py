@@ -15,6 +15,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from manyheads_contributor.checkpoint import Epoch, History, best_epoch, read_checkpoint, write_checkpoint
 from manyheads_contributor.examples import Examples, Indices
+from manyheads_contributor.optimizer import Adam
 from manyheads_contributor.plots import write_history
 from manyheads_contributor.recipe import Recipe
 from manyheads_contributor.run import RunFolder
@@ -61,7 +62,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
     torch.backends.cudnn.deterministic = True  # else a GPU's convolutions differ from run to run
     network.to(compute.device).to(memory_format=torch.channels_last)
     betas = (recipe.adam_beta1, recipe.adam_beta2)
-    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, betas=betas, eps=recipe.adam_epsilon, fused=True)
+    optimizer = Adam(network, betas=betas, eps=recipe.adam_epsilon)
     weight = positive_weight(train_side, recipe, compute)
     batch = min(recipe.batch_size, len(train_side))
     steps = len(train_side) // batch  # an incomplete last batch is left out, as published; which images it has, changes
@@ -84,7 +85,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
             display.reset(steps_bar, total=steps)
             for step in range(steps):
                 done = (epoch - 1 + step / steps) / recipe.max_epochs
-                optimizer.param_groups[0]["lr"] = learning_rate * learning_rate_factor(recipe, done)
+                current_rate = learning_rate * learning_rate_factor(recipe, done)
                 chosen = order[step * batch : (step + 1) * batch]
                 inputs, labels = train_side.load(chosen, epoch), labels_of(train_side, chosen, compute)
                 with compute.autocast():
@@ -92,7 +93,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
                 loss = binary_cross_entropy_with_logits(logits.float(), labels, pos_weight=weight)
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
+                optimizer.step(current_rate)
                 total += loss.detach()
                 display.advance(steps_bar)
             train_loss = float(total) / steps
@@ -116,7 +117,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
             # the history decides whether this epoch is the best so far; the checkpoint makes it last
             row = Epoch(
                 epoch=epoch,
-                learning_rate=optimizer.param_groups[0]["lr"],
+                learning_rate=current_rate,
                 train_loss=train_loss,
                 val_loss=val_loss,
                 val_f1=figures.f1.value if figures.f1 else None,
