@@ -21,7 +21,7 @@ class Adam:
     """
 
     def __init__(self, network: nn.Module, *, betas: tuple[float, float], eps: float) -> None:
-        self.parameters = list(network.parameters())
+        self.parameters: list[Tensor] = list(network.parameters())
         self.state = [
             {
                 "step": torch.zeros((), device=parameter.device),
