@@ -131,7 +131,8 @@ def _verdict_table(verdicts: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 
 def _figures(value: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    return _share(value["f1"]), _share(value["precision"]), _share(value["recall"]), f"{value['auroc']:.4f}"
+    auroc = "" if value["auroc"] is None else f"{value['auroc']:.4f}"
+    return _share(value["f1"]), _share(value["precision"]), _share(value["recall"]), auroc
 
 
 def _share(value: Mapping[str, Any] | None) -> str:

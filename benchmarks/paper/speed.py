@@ -119,7 +119,7 @@ def _published_head(trainer: Trainer, generator: str, primary: Primary, recipe: 
                 primary.detector(features)
             return features
 
-        return Examples(examples.labels, load)
+        return Examples(examples.labels, load, examples.shape)
 
     sides = {side: through_primary(_pixels(trainer, side, generator)) for side in ("train", "val", "test")}
     network = build_head(architecture, size, seed=recipe.seed)

@@ -151,7 +151,7 @@ class Trainer:
         """Features of inputs (N, S, S, C), float16 (N, H, W, C)."""
         passes = []
         for start in range(0, len(inputs), FEATURE_BATCH):
-            with self.compute.autocast():
+            with self.compute.arithmetic():
                 batch = primary.trunk(as_tensor(inputs[start : start + FEATURE_BATCH], self.compute))
             passes.append(batch.float().permute(0, 2, 3, 1).cpu().numpy().astype(np.float16))
         return np.concatenate(passes)
@@ -163,7 +163,7 @@ def input_examples(inputs: Inputs, labels: Labels, compute: Compute) -> Examples
     def load(indices: Indices, epoch: int) -> Tensor:
         return as_tensor(inputs[indices], compute)
 
-    return Examples(labels, load)
+    return Examples(labels, load, inputs.shape[1:])
 
 
 def as_tensor(inputs: Inputs, compute: Compute) -> Tensor:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor, nn
 
+from manyheads_contributor.optimizer import Adam
 from manyheads_shared.files import write_atomic
 
 _HISTORY = "history"
@@ -40,20 +40,18 @@ def best_epoch(history: History) -> int:
     return min(history, key=lambda row: row.val_loss).epoch if history else 0
 
 
-def write_checkpoint(
-    path: Path, history: History, network: nn.Module, best: dict[str, Tensor], optimizer: torch.optim.Optimizer
-) -> None:
+def write_checkpoint(path: Path, history: History, network: nn.Module, best: dict[str, Tensor], optimizer: Adam) -> None:
     """Write the state after an epoch."""
     tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
-    for i, moments in optimizer.state_dict()["state"].items():
+    for i, moments in enumerate(optimizer.state):
         tensors |= {f"optimizer.{i}.{name}": tensor for name, tensor in moments.items()}
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     metadata = {_HISTORY: json.dumps([asdict(row) for row in history])}
     write_atomic(path, safetensors.torch.save(plain, metadata=metadata))
 
 
-def read_checkpoint(path: Path, network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[History, dict[str, Tensor]]:
+def read_checkpoint(path: Path, network: nn.Module, optimizer: Adam) -> tuple[History, dict[str, Tensor]]:
     """Put the state of the last finished epoch back into network and optimiser.
 
     Returns:
@@ -65,13 +63,9 @@ def read_checkpoint(path: Path, network: nn.Module, optimizer: torch.optim.Optim
         history = tuple(Epoch(**row) for row in json.loads(stream.metadata()[_HISTORY]))
         tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 - safe_open is no mapping
     network.load_state_dict(_under("network", tensors))
-    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    state = {i: _under(f"optimizer.{i}", tensors) for i in range(len(parameters))}
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    for parameter in parameters:  # moments must lie in memory as their parameter does: the fused kernel walks both in one order
-        for name, tensor in optimizer.state[parameter].items():
-            if tensor.dim():
-                optimizer.state[parameter][name] = torch.empty_like(parameter).copy_(tensor)
+    for i, moments in enumerate(optimizer.state):
+        for name, moment in moments.items():
+            moment.copy_(tensors[f"optimizer.{i}.{name}"])  # in place: it keeps its device and its order in memory
     return history, _under("best", tensors)
 
 

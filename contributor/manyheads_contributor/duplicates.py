@@ -97,6 +97,15 @@ def find_duplicates(prints: Sequence[Fingerprint]) -> NDArray[np.int64]:
     return np.unique(np.sort(np.concatenate(pairs), axis=1), axis=0)
 
 
+def find_copies(prints: Sequence[Fingerprint], originals: Sequence[Fingerprint]) -> NDArray[np.bool_]:
+    """Return which of `prints` are near-duplicates of any of `originals`: bool (len(prints),)."""
+    first = len(originals)
+    pairs = find_duplicates([*originals, *prints])
+    copies = np.zeros(len(prints), dtype=np.bool_)
+    copies[pairs[(pairs[:, 0] < first) & (pairs[:, 1] >= first), 1] - first] = True
+    return copies
+
+
 def join(count: int, pairs: NDArray[np.int64]) -> Labels:
     """Return a group number for each of `count` images, joined through any chain of pairs: int64 (count,)."""
     graph = coo_array((np.ones(len(pairs), dtype=np.int8), (pairs[:, 0], pairs[:, 1])), shape=(count, count))

@@ -26,6 +26,7 @@ class Examples:
 
     labels: Labels  # float32 (N,)
     load: Load  # indices (B,) and the epoch -> float32 (B, C, H, W) on the device, channels last
+    shape: tuple[int, ...]  # (H, W, C) of one input
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -41,7 +42,7 @@ def image_examples(
         batch = preprocess.batch(list(pixels))
         return torch.from_numpy(batch).to(compute.device, memory_format=torch.channels_last)
 
-    return Examples(labels, load)
+    return Examples(labels, load, samples.pixels.shape[1:])
 
 
 def feature_examples(features: NDArray[np.float16], labels: Labels, compute: Compute) -> Examples:
@@ -51,7 +52,7 @@ def feature_examples(features: NDArray[np.float16], labels: Labels, compute: Com
         batch = torch.from_numpy(features[indices]).to(compute.device, torch.float32)
         return batch.permute(0, 3, 1, 2)  # (B, C, H, W), and channels last as stored
 
-    return Examples(labels, load)
+    return Examples(labels, load, features.shape[1:])
 
 
 def degraded_feature_examples(samples: Samples, labels: Labels, scorer: Scorer, recipe: Recipe) -> Examples:
@@ -61,7 +62,7 @@ def degraded_feature_examples(samples: Samples, labels: Labels, scorer: Scorer, 
         features = scorer.features(list(_degraded(samples, indices, epoch, recipe)))
         return features.float().clone()  # out of inference mode: autograd refuses tensors made in it
 
-    return Examples(labels, load)
+    return Examples(labels, load, samples.pixels.shape[1:])
 
 
 def degradation_seed(recipe: Recipe, epoch: int) -> int:

@@ -223,6 +223,11 @@ class HubClient:
         return response
 
 
+def is_passing(error: FetchError) -> bool:
+    """Whether asking again later may help: no answer, or one of a hub or of a proxy before it that is starting or busy."""
+    return not isinstance(error, HubRefusedError) or error.status_code in _PASSING_STATUS
+
+
 class _Patience:
     """Further attempts of one transfer: a pause before each, all of them anew whenever a byte got through."""
 
@@ -236,7 +241,7 @@ class _Patience:
 
     def bear(self, error: FetchError) -> None:
         """Wait before another attempt; raise `error` when another would not help, or there were enough."""
-        if isinstance(error, HubRefusedError) and not (error.status_code in _PASSING_STATUS or error.code in _PASSING_CODES):
+        if not is_passing(error) and not (isinstance(error, HubRefusedError) and error.code in _PASSING_CODES):
             raise error
         if self._failures == len(self._pauses):
             raise error

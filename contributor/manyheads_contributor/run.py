@@ -2,6 +2,7 @@
 
     recipe.toml          every number, ready for `--recipe`
     split.json           digests of the images on each side
+    seen.safetensors     what the images of train and val are recognised by, however they are saved since
     run.json             what was trained on what, where, and how it went
     checkpoint.safetensors   while it runs: the last finished epoch
     cache/               while it runs: trunk features
@@ -12,14 +13,19 @@ No torch here; the loop is in `manyheads_contributor.train`.
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
+import numpy as np
+import safetensors
+import safetensors.numpy
 from pydantic import ValidationError
 
+from manyheads_contributor.duplicates import Fingerprint
 from manyheads_contributor.recipe import Recipe, load_recipe
-from manyheads_contributor.split import Split
+from manyheads_contributor.split import Side, Split
 from manyheads_shared.digest import Digest, short
 from manyheads_shared.document import Value, explain
 from manyheads_shared.errors import UsageError
@@ -60,8 +66,9 @@ class Run(Value):
     architecture: Name
     preprocessing: Preprocessing
     seed: int
-    images: dict[Literal["train", "val", "test"], int]
-    positives: dict[Literal["train", "val", "test"], int]  # label 1: generated, or the generator's own
+    images: dict[Side, int]
+    groups: dict[Side, int]  # pictures among them: the effective sample size
+    positives: dict[Side, int]  # label 1: generated, or the generator's own
     precision: Literal["float32", "bfloat16"]
     device: str
     software: str
@@ -143,6 +150,8 @@ class RunFolder:
         sides = {"train": split.train, "val": split.val, "test": split.test}
         digests = {side: [item.digest for item in items] for side, items in sides.items()}
         write_atomic(path / "split.json", (json.dumps(digests, indent=1) + "\n").encode())
+        prints = [split.prints[digest] for digest in dict.fromkeys(digests["train"] + digests["val"])]
+        write_atomic(path / "seen.safetensors", _pack(prints))
         write_atomic(path / "recipe.toml", recipe.to_toml().encode())
         folder.write(run)  # last: with it the folder is a run
         return folder, run
@@ -174,6 +183,20 @@ class RunFolder:
         """Read which images were on which side."""
         sides = json.loads((self.path / "split.json").read_bytes())
         return {side: frozenset(Digest(digest) for digest in digests) for side, digests in sides.items()}
+
+    def read_seen(self) -> list[Fingerprint]:
+        """Read what the images are recognised by that the run has learned from or chosen its weights by.
+
+        Raises:
+            RunError: the file is not there, or damaged.
+        """
+        path = self.path / "seen.safetensors"
+        try:
+            tensors = safetensors.numpy.load(path.read_bytes())
+            rows = zip(tensors["thumbnails"], tensors["pixels"], strict=True)
+        except (OSError, safetensors.SafetensorError, KeyError) as error:
+            raise RunError(f"{path}: expected the fingerprints that a training writes, got {error!r}; train again") from error
+        return [Fingerprint(thumbnail, pixels.tobytes()) for thumbnail, pixels in rows]
 
     def finish(self, run: Run, result: Result) -> Run:
         """Record the result, then drop what only a running training needs."""
@@ -213,7 +236,17 @@ class RunFolder:
 
 def _is_ours(entry: Path) -> bool:
     """Whether a start that was killed before `run.json` may have left it."""
-    return entry.name.startswith(".") or entry.name in ("split.json", "recipe.toml")
+    return entry.name.startswith(".") or entry.name in ("split.json", "seen.safetensors", "recipe.toml")
+
+
+def _pack(prints: Sequence[Fingerprint]) -> bytes:
+    """Fingerprints as one safetensors file, about a kilobyte each."""
+    return safetensors.numpy.save(
+        {
+            "thumbnails": np.stack([entry.thumbnail for entry in prints]),
+            "pixels": np.stack([np.frombuffer(entry.pixels, dtype=np.uint8) for entry in prints]),
+        }
+    )
 
 
 def _word(value: str | None) -> str:

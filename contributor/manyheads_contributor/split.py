@@ -7,19 +7,20 @@ is left to others.
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
-from manyheads_contributor.duplicates import Fingerprint, find_duplicates, join, read_fingerprints
+from manyheads_contributor.duplicates import Fingerprint, Labels, find_duplicates, join, read_fingerprints
 from manyheads_shared.canonical import to_canonical
 from manyheads_shared.dataset import Dataset, Item, dataset_digest
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.errors import DatasetError, ImageError, UsageError
 
-SIDES = ("train", "val", "test")
+Side = Literal["train", "val", "test"]
+SIDES: tuple[Side, ...] = ("train", "val", "test")
 
 
 class LeftOut(NamedTuple):
@@ -37,7 +38,8 @@ class Split:
     val: tuple[Item, ...]
     test: tuple[Item, ...]
     digest: Digest  # of the labels and content digests of the three sides
-    groups: int  # pictures after near-duplicates and `group_pattern` were joined: the effective sample size
+    groups: Mapping[Side, int]  # pictures after near-duplicates and `group_pattern` were joined: the effective sample size
+    prints: Mapping[Digest, Fingerprint]  # of the images on the three sides
     left_out: tuple[LeftOut, ...]
 
 
@@ -78,8 +80,9 @@ def split_dataset(
     items = [item for item, _ in readable]
     # step 2
     names = _group_names(items, group_pattern)
-    pairs = np.concatenate([find_duplicates([p for _, p in readable]), _named_pairs(names)])
-    labels = join(len(items), pairs).tolist()
+    if group_pattern and not any(names):
+        raise UsageError(f"group pattern {group_pattern!r} matches no file name, for instance not {items[0].path.name!r}")
+    labels = group_images(items, [p for _, p in readable], group_pattern).tolist()
     # step 3
     positions: dict[int, str] = {}
     for label, item, name in zip(labels, items, names, strict=True):
@@ -94,12 +97,31 @@ def split_dataset(
         tuple(sorted(item for item, label in zip(items, labels, strict=True) if sides[label] == side)) for side in range(3)
     )
     digest = digest_bytes(to_canonical([dataset_digest(side) for side in (train, val, test)]))
-    return Split(train, val, test, digest, groups=len(positions), left_out=left_out)
+    groups = {side: sum(1 for label in positions if sides[label] == i) for i, side in enumerate(SIDES)}
+    return Split(train, val, test, digest, groups, {item.digest: p for item, p in readable}, left_out)
+
+
+def group_images(items: Sequence[Item], prints: Sequence[Fingerprint], pattern: str | None) -> Labels:
+    """Number the pictures that images show: near-duplicates, and files that `pattern` names as one, are one.
+
+    Args:
+        items: labelled images.
+        prints: their fingerprints.
+        pattern: as `split_dataset`'s `group_pattern`; what it does not match is joined by content alone.
+
+    Returns:
+        int64 (N,).
+
+    Raises:
+        UsageError: not a regular expression, or one without a group.
+    """
+    pairs = np.concatenate([find_duplicates(prints), _named_pairs(_group_names(items, pattern))])
+    return join(len(items), pairs)
 
 
 def _group_names(items: Sequence[Item], pattern: str | None) -> list[str | None]:
     """Name each item's group as the pattern has it, unique over the sources; None where the pattern does not match."""
-    if pattern is None:
+    if not pattern:
         return [None] * len(items)
     try:
         expression = re.compile(pattern)
@@ -108,8 +130,6 @@ def _group_names(items: Sequence[Item], pattern: str | None) -> list[str | None]
     if not expression.groups:
         raise UsageError(rf"group pattern {pattern!r}: expected a group in parentheses, like latent(\d+)")
     found = [expression.search(item.path.name) for item in items]
-    if not any(found):
-        raise UsageError(f"group pattern {pattern!r} matches no file name, for instance not {items[0].path.name!r}")
     return [f"{item.kind}/{item.source}/{match[1]}" if match else None for item, match in zip(items, found, strict=True)]
 
 

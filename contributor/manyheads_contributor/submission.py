@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manyheads_contributor.audit.container import read_container
+from manyheads_contributor.duplicates import Fingerprint, find_copies, fingerprint
 from manyheads_contributor.run import RunFolder
 from manyheads_shared.api import MAX_PROOFS, MIN_PROOFS, SubmissionRequest
 from manyheads_shared.artifact import MAX_HEAD_BYTES, read_head_manifest
@@ -46,7 +47,7 @@ def check_offer(head: Path, proofs: Path, *, run: Path | None = None, on_image: 
     """Check a head, its owner's statement and its proof images.
 
     The plan: (1) a head's manifest; (2) the owner's statement beside it, about this very head; (3) as many proof images as a
-    hub takes; (4) each decodes, and shows something of its own; (5) none was trained on, as far as `run` tells.
+    hub takes; (4) each decodes, and shows something of its own; (5) none shows what was trained on, as far as `run` tells.
 
     Args:
         head: a head artifact, its statement beside it.
@@ -75,10 +76,10 @@ def check_offer(head: Path, proofs: Path, *, run: Path | None = None, on_image: 
             "make some with your generator for this purpose, not those it was trained on"
         )
     # step 4
-    files, with_metadata = _check_proofs(paths, on_image)
+    files, prints, with_metadata = _check_proofs(paths, on_image)
     # step 5
     if run is not None:
-        _refuse_trained_on(files, RunFolder(run))
+        _refuse_trained_on(files, prints, RunFolder(run))
     everything = files | {digest: head, digest_bytes(statement): beside}
     return Offer(manifest, digest, digest_bytes(statement), tuple(files), everything, with_metadata)
 
@@ -120,10 +121,11 @@ def _refuse_foreign_statement(data: bytes, head: Digest, path: Path) -> None:
         raise StatementError(f"{path}: the statement is about another head (sha256:{subject}); package this head again")
 
 
-def _check_proofs(paths: list[Path], on_image: Callable[[], None] | None) -> tuple[dict[Digest, Path], int]:
-    """Return the proofs by digest and how many carry metadata."""
+def _check_proofs(paths: list[Path], on_image: Callable[[], None] | None) -> tuple[dict[Digest, Path], list[Fingerprint], int]:
+    """Return the proofs by digest, what they are recognised by in the same order, and how many carry metadata."""
     files: dict[Digest, Path] = {}
-    shown: dict[Digest, Path] = {}
+    shown: dict[bytes, Path] = {}
+    prints: list[Fingerprint] = []
     problems, with_metadata = [], 0
     for path in paths:
         try:
@@ -135,23 +137,24 @@ def _check_proofs(paths: list[Path], on_image: Callable[[], None] | None) -> tup
         finally:
             if on_image:
                 on_image()
-        content = digest_bytes(repr(pixels.shape).encode() + pixels.tobytes())
-        if content in shown:
-            problems.append(f"{path.name} shows the same pixels as {shown[content].name}")
-        shown.setdefault(content, path)
+        prints.append(fingerprint(pixels))
+        first = shown.setdefault(prints[-1].pixels, path)
+        if first is not path:
+            problems.append(f"{path.name} shows the same pixels as {first.name}")
         files[digest_bytes(data)] = path
         with_metadata += bool(read_container(data).metadata)
     if problems:
         more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
         raise DatasetError(f"{len(problems)} of {len(paths)} proof images cannot be used: {'; '.join(problems[:5])}{more}")
-    return files, with_metadata
+    return files, prints, with_metadata
 
 
-def _refuse_trained_on(proofs: dict[Digest, Path], run: RunFolder) -> None:
-    sides = run.read_split()
-    seen = [path.name for digest, path in proofs.items() if digest in sides["train"] | sides["val"]]
+def _refuse_trained_on(proofs: dict[Digest, Path], prints: list[Fingerprint], run: RunFolder) -> None:
+    copies = find_copies(prints, run.read_seen())
+    seen = [path.name for path, is_copy in zip(proofs.values(), copies, strict=True) if is_copy]
     if seen:
         raise UsageError(
-            f"{len(seen)} of {len(proofs)} proof images were trained on in {run.path}, for instance {seen[0]}: "
-            "recall on them proves nothing. Make new images with the generator, or take the run's test images."
+            f"{len(seen)} of {len(proofs)} proof images were trained on in {run.path}, or are near-duplicates of such, "
+            f"for instance {seen[0]}: recall on them proves nothing. Make new images with the generator, or take the run's "
+            "test images."
         )

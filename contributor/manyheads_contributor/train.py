@@ -18,19 +18,22 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 from manyheads_contributor.checkpoint import Epoch, History, best_epoch, read_checkpoint, write_checkpoint
 from manyheads_contributor.examples import Examples, Indices
+from manyheads_contributor.optimizer import Adam
 from manyheads_contributor.plots import write_history
 from manyheads_contributor.recipe import Recipe
 from manyheads_contributor.run import RunFolder
-from manyheads_contributor.samples import Labels
+from manyheads_contributor.samples import Labels, images_at_once
 from manyheads_shared import metrics, terminal
 from manyheads_shared.compute import Compute
 from manyheads_shared.errors import ManyheadsError
 
-VALIDATION_BATCH = 512  # examples; without gradients memory is no concern
+VALIDATION_BATCH = 512  # examples, or fewer large ones; without gradients it need not be the recipe's
 
 
 class TrainingError(ManyheadsError):
     """The loss is no longer a number."""
+
+    exit_code = 5
 
 
 class Objective(Protocol):
@@ -58,7 +61,7 @@ class YesNo:
     def figures(self, logits: NDArray[np.float32], labels: Labels) -> tuple[float | None, float | None]:
         """F1 at probability 0.5, and AUROC."""
         found = metrics.binary_metrics(logits[labels == 0], logits[labels > 0])
-        return found.f1, found.auroc
+        return found.f1.value if found.f1 else None, found.auroc
 
 
 def train(  # noqa: PLR0915 - a script, read top to bottom
@@ -93,7 +96,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
     torch.backends.cudnn.conv.fp32_precision = "ieee"  # type: ignore[attr-defined]  # no TF32 in gradients either
     network.to(compute.device).to(memory_format=torch.channels_last)
     betas = (recipe.adam_beta1, recipe.adam_beta2)
-    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, betas=betas, eps=recipe.adam_epsilon, fused=True)
+    optimizer = Adam(network, betas=betas, eps=recipe.adam_epsilon)
     objective = objective or YesNo(positive_weight(train_side, recipe, compute))
     batch = min(recipe.batch_size, len(train_side))
     steps = len(train_side) // batch  # an incomplete last batch is left out, as published; which images it has, changes
@@ -116,7 +119,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
             display.reset(steps_bar, total=steps)
             for step in range(steps):
                 done = (epoch - 1 + step / steps) / recipe.max_epochs
-                optimizer.param_groups[0]["lr"] = learning_rate * learning_rate_factor(recipe, done)
+                current_rate = learning_rate * learning_rate_factor(recipe, done)
                 chosen = order[step * batch : (step + 1) * batch]
                 inputs, labels = train_side.load(chosen, epoch), labels_of(train_side, chosen, compute)
                 with compute.arithmetic():
@@ -124,7 +127,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
                 loss = objective.loss(logits.float(), labels)
                 optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
+                optimizer.step(current_rate)
                 total += loss.detach()
                 display.advance(steps_bar)
             train_loss = float(total) / steps
@@ -147,7 +150,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
             # the history decides whether this epoch is the best so far; the checkpoint makes it last
             row = Epoch(
                 epoch=epoch,
-                learning_rate=optimizer.param_groups[0]["lr"],
+                learning_rate=current_rate,
                 train_loss=train_loss,
                 val_loss=val_loss,
                 val_f1=val_f1,
@@ -190,8 +193,8 @@ def labels_of(examples: Examples, chosen: Indices, compute: Compute) -> Tensor:
 def infer(network: nn.Module, examples: Examples, compute: Compute) -> Tensor:
     """Logits float32 (N,) of all examples, in order."""
     with compute.arithmetic():
-        everything = np.arange(len(examples))
-        return torch.cat([network(examples.load(chosen, 0)).float() for chosen in cut(everything, VALIDATION_BATCH)])
+        batches = cut(np.arange(len(examples)), images_at_once(VALIDATION_BATCH, examples.shape))
+        return torch.cat([network(examples.load(chosen, 0)).float() for chosen in batches])
 
 
 @torch.no_grad()

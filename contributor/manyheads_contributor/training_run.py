@@ -160,6 +160,7 @@ def begin(
         preprocessing=primary.manifest.preprocessing if primary else recipe.preprocessing,
         seed=recipe.seed,
         images={"train": len(split.train), "val": len(split.val), "test": len(split.test)},
+        groups=dict(split.groups),
         positives={"train": positives["train"], "val": positives["val"], "test": positives["test"]},
         precision=compute.precision,
         device=compute.device_name,
@@ -198,6 +199,11 @@ def announce(run: Run, compute: Compute) -> None:
         f"{run.title}, {run.architecture}, {size}: {run.images['train']} training and {run.images['val']} validation images, "
         f"{run.positives['train']} and {run.positives['val']} of them positive; {compute.precision} on {compute.device_name}"
     )
+    if run.groups != run.images:
+        say(
+            f"near-duplicates, and files of one group, are one picture: {run.groups['train']}, {run.groups['val']} and "
+            f"{run.groups['test']} pictures to train, validate and test on"
+        )
     if (run.precision, run.device, run.software) != (compute.precision, compute.device_name, software()):
         say(f"begun in {run.precision} on {run.device} with {run.software}; going on here may change the last digits")
 

@@ -10,13 +10,15 @@ from typing import Annotated
 
 import typer
 
-from deploy.demo.loop import choose_training, heading, run_loop
+from deploy.demo.loop import choose_recipe, heading, run_loop
 from deploy.demo.partition import make_partition
 from deploy.demo.photographs import TILE_PATTERN
 from deploy.demo.results import read_results
 from deploy.demo.steps import Steps
 from deploy.demo.table import print_results
+from deploy.demo.workplace import claim_folder
 from deploy.demo.world import build_world
+from manyheads_contributor.recipe import Recipe, load_recipe
 from manyheads_shared.files import write_atomic
 from manyheads_shared.terminal import run, stdout
 
@@ -45,9 +47,8 @@ def demo(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))  # so that the server is stopped then too
     started = time.monotonic()
     root = (out or Path("demo") / (data.resolve().name if data else "world")).resolve()
-    if fresh:
-        shutil.rmtree(root, ignore_errors=True)
-    root.mkdir(parents=True, exist_ok=True)
+    group_by = group_by or load_recipe(recipe, overrides or ()).group_pattern or None
+    claim_folder(root, data, fresh=fresh)
 
     heading("the images, and who holds which")
     if data is None:
@@ -55,15 +56,16 @@ def demo(
         with stdout.status("fitting generators to photographs; about a minute"):
             build_world(data)
     elif group_by is None and any("latent" in path.name for path in data.glob("generated/*/*")):
-        stdout.print(r"file names tell latents: --group-by 'latent(\\d+)' (make: GROUP_BY=) keeps the same latent on one side")
+        advice = r"file names tell latents: --group-by 'latent(\d+)' (make: GROUP_BY=) keeps the same latent on one side"
+        stdout.print(advice, markup=False)
     with stdout.status("cutting the images into the parties' folders"):
         partition = make_partition(data, root, group_pattern=group_by)
     stdout.print(f"{data}: {time.monotonic() - started:.1f} s", style="dim", soft_wrap=True)
 
-    training = choose_training(partition, recipe, overrides or (), group_by)
-    _start_anew_if_changed(root, training.arguments)
+    chosen = choose_recipe(partition, recipe, overrides or (), group_by)
+    _start_anew_if_changed(root, chosen)
     steps = Steps(root)
-    places = run_loop(partition, training, steps)
+    places = run_loop(partition, chosen, steps)
 
     results = read_results(places)
     write_atomic(root / "results.json", json.dumps(results.to_json(), indent=2).encode())
@@ -75,11 +77,11 @@ def demo(
     stdout.print(f"{time.monotonic() - started:.0f} seconds")
 
 
-def _start_anew_if_changed(root: Path, arguments: list[str]) -> None:
-    """Throw away what was trained with other settings; the parties' images stay."""
-    stamp, settings = root / "settings.json", json.dumps(arguments).encode()
+def _start_anew_if_changed(root: Path, recipe: Recipe) -> None:
+    """Throw away what was trained with another recipe; the parties' images stay."""
+    stamp, settings = root / "settings.json", json.dumps({"recipe": recipe.digest}).encode()
     if stamp.exists() and stamp.read_bytes() != settings:
-        stdout.print("the settings changed: everything that was trained before is thrown away")
+        stdout.print("the recipe changed: everything that was trained before is thrown away")
         kept = {"suite", "public", "examples", "data", "proofs"}
         for folder in (root / "hub", root / "client", *(root / "owners").iterdir()):
             for path in folder.iterdir():

@@ -1,6 +1,7 @@
 """The loop: hub, owners and client, each typing its own commands in its own folder, over a real server on loopback."""
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Sequence
@@ -12,6 +13,7 @@ import httpx
 from deploy.demo.partition import Partition
 from deploy.demo.server import running_hub
 from deploy.demo.steps import StepError, Steps
+from manyheads_contributor.recipe import Recipe, load_recipe, recipe_names
 from manyheads_shared.files import write_atomic
 from manyheads_shared.image import read_image
 from manyheads_shared.terminal import EXIT_NO, stdout
@@ -25,19 +27,6 @@ _USUAL_SIZE = 128  # pixels a side, for anything else
 
 
 @dataclass(frozen=True)
-class Training:
-    """What the training commands are told."""
-
-    recipe: str
-    overrides: tuple[str, ...]  # key=value
-
-    @property
-    def arguments(self) -> list[str]:
-        """As the command line takes it."""
-        return ["--recipe", self.recipe, *(part for override in self.overrides for part in ("--set", override))]
-
-
-@dataclass(frozen=True)
 class Places:
     """Every file of the loop that a later step, or the table, reads."""
 
@@ -47,6 +36,11 @@ class Places:
     def root(self) -> Path:
         """The working folder."""
         return self.partition.root
+
+    @property
+    def recipe(self) -> Path:
+        """What everyone trains by."""
+        return self.root / "recipe.toml"
 
     @property
     def hub(self) -> Path:
@@ -86,21 +80,19 @@ class Places:
         return self.client / "report.html"
 
 
-def choose_training(partition: Partition, recipe: str, overrides: Sequence[str], group_pattern: str | None) -> Training:
-    """Return what the training commands are told: the pattern that keeps files together, and the images' own size.
+def choose_recipe(partition: Partition, recipe: str, overrides: Sequence[str], group_pattern: str | None) -> Recipe:
+    """Return what everyone trains by: the recipe with the pattern that keeps files together, and the images' own size.
 
-    A size given in `overrides` is kept. Otherwise images that are all one square of at most 256 pixels are taken as they
-    are, anything else is brought to 128.
+    The size of a TOML file, or one given in `overrides`, is kept. With a recipe that ships, images that are all one square
+    of at most 256 pixels are taken as they are, anything else is brought to 128.
     """
-    chosen = list(overrides)
-    if group_pattern and not any(text.startswith("group_pattern=") for text in chosen):
-        chosen.append(f"group_pattern={group_pattern}")
-    if not any(text.startswith("image_size=") for text in chosen):
-        chosen.append(f"image_size={_image_size(partition.public)}")
-    return Training(recipe, tuple(chosen))
+    own = [f"group_pattern={group_pattern}"] if group_pattern else []
+    if recipe in recipe_names():
+        own.append(f"image_size={_image_size(partition.public)}")
+    return load_recipe(recipe, [*own, *overrides])
 
 
-def run_loop(partition: Partition, training: Training, steps: Steps) -> Places:
+def run_loop(partition: Partition, recipe: Recipe, steps: Steps) -> Places:
     """Run every command that is not done yet; return where the results are.
 
     The plan: (1) the hub trains and publishes a primary; (2) every owner trains a head on it and submits; (3) the client
@@ -110,15 +102,16 @@ def run_loop(partition: Partition, training: Training, steps: Steps) -> Places:
         StepError: a command failed.
     """
     places = Places(partition)
+    write_atomic(places.recipe, recipe.to_toml().encode())
     # step 1
     heading("the hub: a primary and a catalogue")
-    _prepare_hub(places, training, steps)
+    _prepare_hub(places, steps)
     with running_hub(places.hub / "state", steps.logs / "serve.log") as url:
         stdout.print(f"[dim]{places.hub.relative_to(places.root.parent)}[/] $ {HUB} serve state   [dim]listening on {url}[/]")
         # step 2
         for generator in partition.generators:
             heading(f"the owner of {generator}: a head")
-            _contribute(places, generator, url, training, steps)
+            _contribute(places, generator, url, steps)
         # step 3
         heading("the client: a bundle and verdicts")
         _attribute(places, url, steps)
@@ -131,14 +124,14 @@ def heading(text: str) -> None:
     stdout.print(f"\n[bold]{text}[/]")
 
 
-def _prepare_hub(places: Places, training: Training, steps: Steps) -> None:
+def _prepare_hub(places: Places, steps: Steps) -> None:
     cwd = places.hub
 
     def run(name: str, *command: str, makes: str, keep: bool = False) -> None:
         steps.run(name, list(command), cwd=cwd, makes=cwd / makes, keep=keep)
 
     run("hub-init", HUB, "init", "state", "--name", HUB_NAME, "--suite", "suite", makes="state/root.json")
-    train = (KIT, "train-primary", "public", "--out", "run", *training.arguments, "--json")
+    train = (KIT, "train-primary", "public", "--out", "run", "--recipe", os.path.relpath(places.recipe, cwd), "--json")
     run("hub-train-primary", *train, makes="trained.json", keep=True)
     run("hub-evaluate", KIT, "evaluate", "run", "public", "--json", makes="detector.json", keep=True)
     package = (KIT, "package", "run", "--out", "primary.safetensors", "--name", "demo", "--version", "1")
@@ -147,7 +140,7 @@ def _prepare_hub(places: Places, training: Training, steps: Steps) -> None:
     run("hub-publish-primary", *publish, makes="published.json", keep=True)
 
 
-def _contribute(places: Places, generator: str, url: str, training: Training, steps: Steps) -> None:
+def _contribute(places: Places, generator: str, url: str, steps: Steps) -> None:
     owner = f"{generator}-lab"
     cwd = places.partition.owner(generator)
 
@@ -160,11 +153,12 @@ def _contribute(places: Places, generator: str, url: str, training: Training, st
     run("fetch-primary", KIT, "fetch-primary", url, "--out", "primary.safetensors", makes="primary.safetensors")
     run("audit", KIT, "audit", "data", "--json", makes="audit.json", keep=True, answers=NO_IS_AN_ANSWER)
     primary = ("--primary", "primary.safetensors")
-    train = (KIT, "train-head", "data", "--generator", generator, *primary, "--out", "run", *training.arguments, "--json")
+    recipe = ("--recipe", os.path.relpath(places.recipe, cwd))
+    train = (KIT, "train-head", "data", "--generator", generator, *primary, "--out", "run", *recipe, "--json")
     run("train-head", *train, makes="trained.json", keep=True)
     run("evaluate", KIT, "evaluate", "run", "data", *primary, "--json", makes="figures.json", keep=True)
     who = ("--version", "1", "--owner", owner, "--level", "instance", "--key", "key.pem")
-    run("package", KIT, "package", "run", *primary, *who, "--out", "head.safetensors", makes="head.safetensors.statement.json")
+    run("package", KIT, "package", "run", *primary, *who, "--out", "head.safetensors", makes="head.safetensors")
     access = ("--hub", url, "--token-file", "token")
     submit = (KIT, "submit", "head.safetensors", "--run", "run", "--proofs", "proofs", *access, "--json")
     run("submit", *submit, makes="submitted.json", keep=True)

@@ -11,7 +11,7 @@ from deploy.demo.loop import Places
 from manyheads_shared.api import SubmissionInfo
 from manyheads_shared.decision import State
 from manyheads_shared.evidence import EvidenceRecord
-from manyheads_shared.metrics import Share, wilson
+from manyheads_shared.metrics import Share
 
 RIGHT, WRONG = "attributed rightly", "attributed wrongly"
 OUTCOMES = (RIGHT, WRONG, *(state.value for state in State if state is not State.ATTRIBUTED), "not examined")
@@ -21,10 +21,10 @@ OUTCOMES = (RIGHT, WRONG, *(state.value for state in State if state is not State
 class BinaryFigures:
     """One yes/no question on test images, threshold 0.5: as the contributor kit measured it."""
 
-    f1: Share  # its interval is that of the hits among all images that are, or were called, positive
-    precision: Share
-    recall: Share
-    auroc: float
+    f1: Share | None  # as the others, None where there was nothing to measure on
+    precision: Share | None  # None for a network that never says yes
+    recall: Share | None
+    auroc: float | None
     sources: dict[str, Share]  # share of yes, by source
 
 
@@ -81,27 +81,13 @@ def _read_head(places: Places, generator: str) -> HeadResult:
 
 
 def _figures(value: Mapping[str, Any]) -> BinaryFigures:
-    precision, recall = _share(value["precision"]), _share(value["recall"])
     return BinaryFigures(
-        f1=_f1(precision, recall),
-        precision=precision,
-        recall=recall,
+        f1=_share_or_none(value["f1"]),
+        precision=_share_or_none(value["precision"]),
+        recall=_share_or_none(value["recall"]),
         auroc=value["auroc"],
         sources={_label(row): _share(row["yes"]) for row in value["sources"]},
     )
-
-
-def _f1(precision: Share, recall: Share) -> Share:
-    """F1 with an interval.
-
-    With J the share of true positives among all images that are positive or were called so, F1 = 2J / (1 + J): a rising
-    function of one proportion, so the Wilson bounds of J carry over.
-    """
-    true_positives, called, positives = recall.hits, precision.total, recall.total
-    among = wilson(true_positives, called + positives - true_positives)
-    assert among is not None  # a test split has positives
-    lower, upper = (2 * bound / (1 + bound) for bound in (among.lower, among.upper))
-    return Share(2 * true_positives, called + positives, lower, upper)
 
 
 def _count_verdicts(records: Path) -> dict[str, dict[str, int]]:
@@ -129,6 +115,10 @@ def _label(row: Mapping[str, Any]) -> str:
 
 def _share(value: Mapping[str, Any]) -> Share:
     return Share(hits=value["hits"], total=value["total"], lower=value["lower"], upper=value["upper"])
+
+
+def _share_or_none(value: Mapping[str, Any] | None) -> Share | None:
+    return None if value is None else _share(value)
 
 
 def _read(path: Path) -> Any:

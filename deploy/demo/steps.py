@@ -60,7 +60,7 @@ class Steps:
             The exit code; 0 where the command was done before.
 
         Raises:
-            StepError: another exit code, or `makes` is not there afterwards.
+            StepError: another exit code, an answer to keep in a .json file that is no JSON, or `makes` is not there afterwards.
         """
         shown = shlex.join(command) + (f" > {os.path.relpath(makes, cwd)}" if keep else "")
         stdout.print(f"[dim]{os.path.relpath(cwd, self.root.parent)}[/] $ {_escape(shown)}", soft_wrap=True)
@@ -74,17 +74,33 @@ class Steps:
         log = b"$ %s\n%s%s\nexit code %d, %.1f seconds\n" % (shown.encode(), done.stdout, done.stderr, done.returncode, seconds)
         write_atomic(self.logs / f"{name}.log", log)
         if done.returncode not in answers:
-            output = (done.stdout + done.stderr).decode(errors="replace").strip()[-_LOG_TAIL:]
-            raise StepError(
-                f"{command[0]} {command[1]} ended with exit code {done.returncode}:\n{output}\nSee {self.logs / name}.log"
-            )
+            raise self._failure(name, command, f"ended with exit code {done.returncode}", done.stdout + done.stderr)
+        if keep and makes.suffix == ".json" and not _is_json(done.stdout):  # a traceback leaves with 1 too, as a "no" does
+            wrong = f"ended with exit code {done.returncode}; expected JSON on its standard output, got this"
+            raise self._failure(name, command, wrong, done.stdout + done.stderr)
         if keep:
             write_atomic(makes, done.stdout, mode=0o600)
         if not makes.exists():
-            raise StepError(f"{command[0]} {command[1]} ended well, and {makes} is not there; see {self.logs / name}.log")
+            raise self._failure(name, command, f"ended well, and {makes} is not there", done.stdout + done.stderr)
         write_atomic(self.logs / "seconds.json", json.dumps(self.read_seconds() | {name: round(seconds, 1)}).encode())
         stdout.print(f"  {seconds:.1f} s" + (f", answer {done.returncode}" if done.returncode else ""), style="dim")
         return done.returncode
+
+    def _failure(self, name: str, command: list[str], wrong: str, output: bytes) -> StepError:
+        """What went wrong, the end of what the command said, and how to go on."""
+        said = output.decode(errors="replace").strip()[-_LOG_TAIL:]
+        return StepError(
+            f"{command[0]} {command[1]} {wrong}:\n{said}\nAll of it is in {self.logs / name}.log. What was done before is "
+            "kept: once this is mended, run the demo again and it goes on here; --fresh starts anew."
+        )
+
+
+def _is_json(output: bytes) -> bool:
+    try:
+        json.loads(output)
+    except ValueError:
+        return False
+    return True
 
 
 def command_path(name: str) -> Path:

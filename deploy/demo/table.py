@@ -24,8 +24,7 @@ def _networks(results: Results) -> Table:
     table.add_row("detector", *_cells(results.detector), "", "")
     for head in results.heads:
         colour = "green" if head.decision == "accepted" else "red"
-        recall = percent(head.hub_recall) if head.hub_recall else ""
-        table.add_row(f"head {head.generator}", *_cells(head.own), f"[{colour}]{head.decision}[/]", recall)
+        table.add_row(f"head {head.generator}", *_cells(head.own), f"[{colour}]{head.decision}[/]", percent(head.hub_recall))
     return table
 
 
@@ -45,9 +44,9 @@ def _table(title: str) -> Table:
 
 
 def _cells(figures: BinaryFigures) -> tuple[str, str]:
-    return percent(figures.f1), f"{figures.auroc:.4f}"
+    return percent(figures.f1), "" if figures.auroc is None else f"{figures.auroc:.4f}"
 
 
-def percent(share: Share) -> str:
-    """`97.1 [94.2, 98.9]`, in percent."""
-    return f"{100 * share.value:.1f} \\[{100 * share.lower:.1f}, {100 * share.upper:.1f}]"
+def percent(share: Share | None) -> str:
+    """`97.1 [94.2, 98.9]`, in percent; empty where there was nothing to measure on."""
+    return "" if share is None else f"{100 * share.value:.1f} \\[{100 * share.lower:.1f}, {100 * share.upper:.1f}]"

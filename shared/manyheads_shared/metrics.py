@@ -86,10 +86,18 @@ class BinaryMetrics:
         return wilson(self.false_positives, self.false_positives + self.true_negatives)
 
     @property
-    def f1(self) -> float | None:
-        """Harmonic mean of precision and recall; None without a single positive, found or true."""
-        denominator = 2 * self.true_positives + self.false_positives + self.false_negatives
-        return 2 * self.true_positives / denominator if denominator else None
+    def f1(self) -> Share | None:
+        """Harmonic mean of precision and recall; None without a single positive, found or true.
+
+        With J the share of true positives among all images that are positive or were called so, F1 = 2J / (1 + J): a rising
+        function of one proportion, so the Wilson bounds of J carry over.
+        """
+        called, positives = self.true_positives + self.false_positives, self.true_positives + self.false_negatives
+        among = wilson(self.true_positives, called + self.false_negatives)
+        if among is None:
+            return None
+        lower, upper = (2 * bound / (1 + bound) for bound in (among.lower, among.upper))
+        return Share(2 * self.true_positives, called + positives, lower, upper)
 
 
 def binary_metrics(negatives: NDArray[np.floating], positives: NDArray[np.floating], threshold: float = 0.0) -> BinaryMetrics:

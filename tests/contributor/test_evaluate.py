@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from manyheads_contributor.artifacts import load_subject
-from manyheads_contributor.evaluate import Scored, choose_items, evaluate, score_items
+from manyheads_contributor.duplicates import fingerprint
+from manyheads_contributor.evaluate import Scored, choose_items, evaluate, leave_out_seen, score_items
 from manyheads_contributor.run import RunFolder
 from manyheads_shared.artifact import PrimaryArtifact, read_primary
 from manyheads_shared.compute import choose_compute
@@ -13,7 +14,7 @@ from manyheads_shared.dataset import Dataset, Item, Kind, scan_dataset
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import DatasetError, PrimaryMismatchError, UsageError
 from manyheads_shared.scoring import Scorer
-from tests.support.makers import make_head_bytes, make_primary_bytes, write_dataset
+from tests.support.makers import make_head_bytes, make_images, make_primary_bytes, write_dataset
 from tests.support.training import SOURCES
 
 
@@ -34,7 +35,8 @@ LOGITS = np.array(
     [[-1, -1], [-1, -1], [-1, 1], [1, -1], [1, 1], [1, 1], [-1, 1], [1, -1], [1, -1], [1, 1], [1, 1], [-1, -1]],
     dtype=np.float32,
 )
-SCORED = Scored(ITEMS, LOGITS, ())
+PRINTS = tuple(fingerprint(pixels) for pixels in make_images(len(ITEMS)))
+SCORED = Scored(ITEMS, PRINTS, LOGITS, ())
 
 
 def test_a_detectors_figures_are_counted_by_hand() -> None:
@@ -70,7 +72,7 @@ def test_every_source_has_its_own_line() -> None:
 
 
 def test_the_json_carries_intervals_and_no_nan() -> None:
-    value = evaluate(Scored(ITEMS[:4], LOGITS[:4], ()), None).to_json()
+    value = evaluate(Scored(ITEMS[:4], PRINTS[:4], LOGITS[:4], ()), None).to_json()
     assert value["recall"] is None
     assert value["auroc"] is None
     assert value["false_positive_rate"]["hits"] == 1
@@ -97,6 +99,34 @@ def test_images_a_run_has_seen_are_left_out_even_of_all(primary_run: Path, datas
     folder = RunFolder(primary_run)
     chosen = choose_items(dataset, (folder, folder.read()), everything=True)
     assert not {item.digest for item in chosen} & folder.read_split()["train"]
+
+
+def test_training_images_saved_in_another_format_are_left_out(
+    primary_run: Path, primary: PrimaryArtifact, dataset: Dataset, tmp_path: Path
+) -> None:
+    folder = RunFolder(primary_run)
+    for item in dataset.select(external=False):
+        target = tmp_path / item.path.relative_to(dataset.root).with_suffix(".webp")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.open(item.path).save(target, lossless=True)
+    items = choose_items(scan_dataset(tmp_path), (folder, folder.read()), everything=True)
+    scored = score_items(Scorer(primary, [], choose_compute("cpu", "float32")), items, profile="clean", seed=0)
+    unseen = leave_out_seen(scored, folder.read_seen())
+    images = folder.read().images
+    assert len(unseen.items) == len(unseen.logits) == len(unseen.prints) == images["test"]
+    assert evaluate(unseen, None).copies == images["train"] + images["val"]
+    with pytest.raises(DatasetError, match="has not seen"):
+        leave_out_seen(unseen, unseen.prints)
+
+
+def test_images_of_one_picture_are_told_apart_from_independent_ones() -> None:
+    doubled = Scored(ITEMS, (*PRINTS[:1], *PRINTS[:-1]), LOGITS, ())
+    found = evaluate(doubled, "alpha")
+    assert (found.count, found.groups) == (12, 11)
+    assert [figures.groups for figures in found.sources if figures.source == "photos"] == [3]
+    by_name = evaluate(SCORED, "alpha", group_pattern=r"beta-(\d)")
+    assert by_name.groups == 12
+    assert evaluate(SCORED, "alpha", group_pattern=r"(beta)").groups == 11
 
 
 def test_an_artifact_alone_cannot_say_what_it_has_seen(dataset: Dataset) -> None:

@@ -17,6 +17,7 @@ def test_a_finished_run_says_what_was_trained_on_what(primary_run: Path, dataset
     assert run.identity.dataset == dataset.digest
     assert run.training.images == run.images["train"]
     assert sum(run.images.values()) == len(dataset.select(external=False))
+    assert run.groups == run.images  # noise: no picture recurs
 
 
 def test_the_split_file_lists_every_image_once(primary_run: Path, dataset: Dataset) -> None:
@@ -27,7 +28,7 @@ def test_the_split_file_lists_every_image_once(primary_run: Path, dataset: Datas
 
 def test_a_finished_run_keeps_no_checkpoint_and_no_cache(head_run: Path) -> None:
     kept = sorted(path.name for path in head_run.iterdir())
-    assert kept == ["best.safetensors", "curve.png", "history.csv", "recipe.toml", "run.json", "split.json"]
+    assert kept == ["best.safetensors", "curve.png", "history.csv", "recipe.toml", "run.json", "seen.safetensors", "split.json"]
 
 
 def test_the_written_recipe_gives_the_same_run(primary_run: Path) -> None:

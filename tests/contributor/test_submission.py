@@ -1,11 +1,12 @@
-import json
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from manyheads_contributor.run import RunFolder
 from manyheads_contributor.submission import Offer, check_offer
+from manyheads_shared.dataset import Dataset, Item
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import ArtifactError, DatasetError, StatementError, UsageError
 from manyheads_shared.keys import generate_key
@@ -84,15 +85,20 @@ def test_every_undecodable_or_repeated_proof_is_named(head: Path) -> None:
         _check(head)
 
 
-def test_a_proof_that_was_trained_on_is_refused(head: Path) -> None:
-    run = head.parent / "run"
-    run.mkdir()
-    seen = digest_bytes((head.parent / "proofs/07.png").read_bytes())
-    (run / "split.json").write_text(json.dumps({"train": [seen], "val": [], "test": []}))
-    with pytest.raises(UsageError, match=r"1 of 20 proof images were trained on .*07\.png"):
-        _check(head, run)
-    (run / "split.json").write_text(json.dumps({"train": [], "val": [], "test": [seen]}))
-    assert len(_check(head, run).proofs) == PROOFS
+def test_a_proof_that_was_trained_on_is_refused_in_whatever_file(head: Path, head_run: Path, dataset: Dataset) -> None:
+    trained, tested = (RunFolder(head_run).read_split()[side] for side in ("train", "test"))
+    proof = head.parent / "proofs/07.png"
+    _show_instead(proof, next(item for item in dataset.items if item.digest in trained))
+    with pytest.raises(UsageError, match=r"1 of 20 proof images were trained on .*07\.webp"):
+        _check(head, head_run)
+    _show_instead(proof, next(item for item in dataset.items if item.digest in tested))
+    assert len(_check(head, head_run).proofs) == PROOFS
+
+
+def _show_instead(proof: Path, item: Item) -> None:
+    """Put an image of the dataset in a proof's place, as lossless WebP: other bytes, the same pixels."""
+    proof.unlink(missing_ok=True)
+    Image.open(item.path).save(proof.with_suffix(".webp"), lossless=True)
 
 
 def test_metadata_that_would_go_along_is_counted(head: Path) -> None:

@@ -9,7 +9,8 @@ from manyheads_contributor.checkpoint import Epoch, best_epoch
 from manyheads_contributor.examples import Examples, feature_examples
 from manyheads_contributor.recipe import Recipe
 from manyheads_contributor.run import RunFolder
-from manyheads_contributor.train import TrainingError, cut, learning_rate_factor, positive_weight, train
+from manyheads_contributor.samples import MAX_PASS_VALUES
+from manyheads_contributor.train import TrainingError, cut, infer, learning_rate_factor, positive_weight, train
 from manyheads_shared.architectures import get_architecture
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.networks import build_head
@@ -63,9 +64,10 @@ def test_the_best_epochs_weights_are_kept_not_the_last(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_stops_with_advice(tmp_path: Path) -> None:
-    broken = Examples(_examples().labels, lambda chosen, _: torch.full((len(chosen), 16, 8, 8), math.inf))
-    with pytest.raises(TrainingError, match="lower the learning rate"):
+    broken = Examples(_examples().labels, lambda chosen, _: torch.full((len(chosen), 16, 8, 8), math.inf), (8, 8, 16))
+    with pytest.raises(TrainingError, match="lower the learning rate") as caught:
         _train(tmp_path, tiny_recipe(), broken)
+    assert caught.value.exit_code == 5  # 1 is an answer, and this is none
 
 
 @pytest.mark.parametrize("interrupt_after", [1, 2])
@@ -86,7 +88,7 @@ def _stopping(examples: Examples, epochs: int) -> Examples:
             raise KeyboardInterrupt
         return examples.load(chosen, epoch)
 
-    return Examples(examples.labels, load)
+    return Examples(examples.labels, load, examples.shape)
 
 
 def test_remeasured_batch_norm_is_the_training_sides(tmp_path: Path) -> None:
@@ -117,3 +119,18 @@ def test_balanced_positives_weigh_as_much_as_negatives() -> None:
 
 def test_batches_cover_everything_in_order() -> None:
     assert [batch.tolist() for batch in cut(np.arange(5), 2)] == [[0, 1], [2, 3], [4]]
+
+
+def test_large_inputs_are_validated_a_few_at_a_time() -> None:
+    asked: list[int] = []
+
+    def load(chosen: np.ndarray[tuple[int], np.dtype[np.int64]], epoch: int) -> torch.Tensor:
+        asked.append(len(chosen))
+        return torch.zeros(len(chosen), 3, 1, 1)
+
+    logits = infer(torch.nn.Flatten(0), Examples(np.zeros(40, dtype=np.float32), load, (1024, 1024, 3)), CPU)
+    assert len(logits) == 3 * 40
+    assert max(asked) * 1024 * 1024 * 3 <= MAX_PASS_VALUES
+    asked.clear()
+    infer(torch.nn.Flatten(0), Examples(np.zeros(600, dtype=np.float32), load, (128, 128, 3)), CPU)
+    assert asked == [512, 88]

@@ -23,12 +23,18 @@ from tests.support.training import tiny_dataset, tiny_head_run, tiny_primary_run
 
 DEGRADED = ("degradation=paper-as-written", "max_epochs=4", "patience=4")
 
-_TRAIN_PRIMARY = """
+LONGER = ("max_epochs=12", "patience=12")
+
+_TRAIN = """
 import sys
 from pathlib import Path
 from manyheads_shared.dataset import scan_dataset
-from tests.support.training import tiny_primary_run
-tiny_primary_run(Path(sys.argv[2]), scan_dataset(Path(sys.argv[1])), *sys.argv[3:])
+from tests.support import training
+kind, data, out, *overrides = sys.argv[1:]
+if kind == "primary":
+    training.tiny_primary_run(Path(out), scan_dataset(Path(data)), *overrides)
+else:
+    training.tiny_head_run(Path(out), scan_dataset(Path(data)), training.tiny_primary(), *overrides)
 """
 
 
@@ -72,18 +78,33 @@ def test_a_finished_run_is_not_run_again(primary_run: Path, dataset: Dataset, ca
 def test_a_run_killed_with_signal_9_ends_with_the_weights_of_an_undisturbed_one(tmp_path: Path) -> None:
     dataset = tiny_dataset(tmp_path / "data")
     killed = tmp_path / "killed"
-    command = [sys.executable, "-c", _TRAIN_PRIMARY, str(dataset.root), str(killed), *DEGRADED]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE)
-    while _epochs(killed) < 2:
-        assert process.poll() is None, process.communicate()[1].decode()
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
-    assert RunFolder(killed).read().result is None
+    _kill_after_two_epochs("primary", dataset, killed, *DEGRADED)
     tiny_primary_run(killed, dataset, *DEGRADED)
     whole = tiny_primary_run(tmp_path / "whole", dataset, *DEGRADED)
     assert (killed / "best.safetensors").read_bytes() == (whole / "best.safetensors").read_bytes()
     assert _epochs(killed) == 4
+
+
+def test_a_killed_head_goes_on_with_the_features_it_has(tmp_path: Path, primary: PrimaryArtifact) -> None:
+    dataset = tiny_dataset(tmp_path / "data")
+    killed = tmp_path / "killed"
+    _kill_after_two_epochs("head", dataset, killed, *LONGER)
+    assert len(list((killed / "cache").glob("features-*.npy"))) == 2
+    tiny_head_run(killed, dataset, primary, *LONGER)
+    whole = tiny_head_run(tmp_path / "whole", dataset, primary, *LONGER)
+    assert (killed / "best.safetensors").read_bytes() == (whole / "best.safetensors").read_bytes()
+    assert _epochs(killed) == 12
+
+
+def _kill_after_two_epochs(kind: str, dataset: Dataset, out: Path, *overrides: str) -> None:
+    command = [sys.executable, "-c", _TRAIN, kind, str(dataset.root), str(out), *overrides]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    while _epochs(out) < 2:
+        assert process.poll() is None, process.communicate()[1].decode()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert RunFolder(out).read().result is None
 
 
 def _epochs(run: Path) -> int:

@@ -6,9 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,16 @@ import pytest
 from typer.testing import CliRunner
 
 from manyheads_contributor.cli import app
+from manyheads_contributor.commands import status
 from manyheads_contributor.hub_client import HubClient
 from manyheads_hub.hub import open_hub
 from manyheads_shared.api import SubmissionInfo
 from manyheads_shared.artifact import read_primary
 from manyheads_shared.digest import digest_bytes
-from manyheads_shared.errors import HubRefusedError, PrimaryMismatchError
-from tests.support.live_hub import Owner, Process, enrol, make_hub, package, serving, work
+from manyheads_shared.errors import HubRefusedError, PrimaryMismatchError, UsageError
+from tests.support.live_hub import Owner, Process, enrol, make_hub, package, serving, wait_until, work
 from tests.support.makers import make_generator, make_head_bytes, make_primary
+from tests.support.proxy import proxy
 from tests.support.weak_line import weak_line
 from tests.support.world import trained_primary
 
@@ -94,6 +97,43 @@ def test_a_good_head_is_submitted_evaluated_and_published(hub: Path, desk: Desk)
     assert "alpha@1: accepted" in words
     assert "recognises" in words
     assert "published in bundle 2" in words
+
+
+def test_waiting_outlives_a_proxy_whose_hub_is_starting(hub: Path, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(status, "POLL_SECONDS", 0.05)
+    desk.write()
+    submission = desk.submit()
+    with proxy(desk.url) as between:
+
+        def break_then_evaluate() -> None:
+            between.answer_instead = 503
+            wait_until(lambda: between.refused > 2)
+            _evaluate(hub)
+            between.answer_instead = None
+
+        broken = threading.Timer(0.3, break_then_evaluate)
+        broken.start()
+        code, words = replace(desk, url=between.url).status(submission, "--wait")
+        broken.join()
+    assert between.refused > 2
+    assert (code, "alpha@1: accepted" in words) == (0, True)
+
+
+def test_without_an_id_all_of_ones_own_are_listed(desk: Desk) -> None:
+    where = ["status", "--hub", desk.url, "--token-file", str(desk.folder / "token")]
+    (desk.folder / "token").write_text(desk.owner.token)
+    assert "no submission yet" in CliRunner().invoke(app, where, catch_exceptions=False).stdout
+    desk.write()
+    submission = desk.submit()
+    words = CliRunner().invoke(app, where, catch_exceptions=False).stdout
+    assert words.startswith(f"submission {submission.id}, alpha@1: waiting for its evaluation")
+    listed = json.loads(CliRunner().invoke(app, [*where, "--json"], catch_exceptions=False).stdout)
+    assert [entry["id"] for entry in listed] == [submission.id]
+
+
+def test_waiting_needs_an_id(desk: Desk) -> None:
+    with pytest.raises(UsageError, match="name it"):
+        CliRunner().invoke(app, ["status", "--hub", desk.url, "--wait"], catch_exceptions=False)
 
 
 def test_a_head_that_recognises_nothing_is_refused_with_reasons_and_exit_code_1(hub: Path, desk: Desk) -> None:

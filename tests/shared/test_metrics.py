@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from manyheads_shared.metrics import auroc, binary_metrics, clopper_pearson, contradictions, wilson
+from manyheads_shared.metrics import BinaryMetrics, auroc, binary_metrics, clopper_pearson, contradictions, wilson
 
 counts = st.integers(1, 500).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 
@@ -77,7 +77,26 @@ def test_precision_recall_and_f1_by_hand() -> None:
     assert metrics.recall.value == 5 / 6
     assert metrics.false_positive_rate is not None
     assert metrics.false_positive_rate.value == 2 / 4
-    assert metrics.f1 == pytest.approx(10 / 13)
+    assert metrics.f1 is not None
+    assert (metrics.f1.hits, metrics.f1.total) == (10, 13)
+
+
+def test_the_interval_of_f1_is_that_of_the_true_positives_among_all_that_are_or_were_called_so() -> None:
+    f1, among = BinaryMetrics(30, 10, 50, 20, None).f1, wilson(30, 60)
+
+    assert f1 is not None
+    assert among is not None
+    assert f1.value == pytest.approx(60 / 90)
+    assert f1.lower == pytest.approx(2 * among.lower / (1 + among.lower))
+    assert f1.lower < f1.value < f1.upper
+
+
+def test_a_network_that_never_says_yes_has_an_f1_of_0_and_no_precision() -> None:
+    metrics = BinaryMetrics(0, 0, 50, 20, 0.5)
+
+    assert metrics.precision is None
+    assert metrics.f1 is not None
+    assert (metrics.f1.hits, metrics.f1.lower) == (0, 0)
 
 
 def test_a_score_on_the_threshold_counts_as_yes() -> None:

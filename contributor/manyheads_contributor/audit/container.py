@@ -44,11 +44,11 @@ class Container:
 def read_container(data: bytes) -> Container:
     """Read the outside of an image that `decode_image` accepts."""
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-        name = image.format or "?"
+        name = "JPEG" if image.format == "MPO" else image.format or "?"  # a JPEG file that holds further pictures
         if name == "WEBP":
             name += " lossy" if _has_lossy_frame(data) else " lossless"
         tables: Mapping[int, Sequence[int]] = getattr(image, "quantization", {})
-        quality = estimate_quality(tables[0]) if tables else None
+        quality = estimate_quality(next(iter(tables.values()))) if tables else None  # luma's, whatever its number
         jpeg = f"q{quality} {_sampling(image)} tables {_digest(tables)}" if tables else None
         return Container(name, image.width, image.height, image.mode, _metadata(image), jpeg, quality)
 

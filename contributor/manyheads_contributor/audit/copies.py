@@ -82,7 +82,7 @@ def _within(linked: Sequence[tuple[Item, Item]], totals: Counter[str], items: Se
                 "fewer pictures than files: quote it, and split by picture, as this kit does for the near-duplicates it sees"
             )
             if pattern := suggest_group_pattern(inside, [item for item in items if label_of(item) == label]):
-                advice += f"; the file names suggest --group-pattern '{pattern}', which also catches those it cannot see"
+                advice += f"; the file names suggest training with --set 'group_pattern={pattern}', which finds more of them"
         seen = f"{touched} of {totals[label]} images have a near-duplicate beside them"
         findings.append(Finding("copies within a source", label, level, share, None, seen, advice))
     return findings

@@ -9,11 +9,16 @@ import numpy as np
 
 from manyheads_contributor.audit.observation import Observation
 
-Family = Literal["file", "trace", "content"]
+Family = Literal["file", "trace", "pattern", "content"]
 # file:    of the container; says nothing of the generator, always the collector's doing
 # trace:   in the pixels; the collector's doing or, seldom, the generator's own
+# pattern: in the pixels, and as easily the generator's own: three doublings leave period 8. The fit of a JPEG's steps decides
 # content: what is shown; classes differ in it honestly, but a network may learn only that
 
+_OWN_PATTERN = (
+    "or the generator's own pattern, if it enlarges by eight or more and no earlier JPEG is seen: then it is what a head is "
+    "to learn, leave it"
+)
 _FINER = 5  # JPEG quality points: an earlier compression shows below the last one only when it was clearly coarser
 
 
@@ -80,15 +85,15 @@ CUES: tuple[Cue, ...] = (
     ),
     Cue(
         "8x8 grid",
-        "trace",
+        "pattern",
         lambda seen: seen.history.grid,
-        "block edges from a JPEG: give both classes the same compression, or downscale both after it",
+        f"block edges from a JPEG: give both classes the same compression, or downscale both after it; {_OWN_PATTERN}",
     ),
     Cue(
         "shifted 8x8 grid",
-        "trace",
+        "pattern",
         lambda seen: seen.history.shifted_grid,
-        "block edges off the grid, from a crop after a JPEG: crop before compressing, both classes alike",
+        f"block edges off the grid, from a crop after a JPEG: crop before compressing, both classes alike; {_OWN_PATTERN}",
     ),
     Cue(
         "value range",

@@ -49,9 +49,14 @@ class Finding:
 
 
 # Lower bound of the balanced accuracy from which on a cue is notable, blatant. A file's format is nobody's fingerprint, so a
-# rule that gets three of four right is too much; a trace can be a generator's own, so only near certainty is blatant; content
-# may differ honestly and never fails an audit.
-CUE_LIMITS: dict[Family, tuple[float, float | None]] = {"file": (0.60, 0.75), "trace": (0.65, 0.90), "content": (0.75, None)}
+# rule that gets three of four right is too much; a trace can be a generator's own, so only near certainty is blatant; a
+# pattern is one as often as not, and content may differ honestly: they never fail an audit.
+CUE_LIMITS: dict[Family, tuple[float, float | None]] = {
+    "file": (0.60, 0.75),
+    "trace": (0.65, 0.90),
+    "pattern": (0.65, None),
+    "content": (0.75, None),
+}
 COPIES_WITHIN = 0.05  # of a source's images in groups of near-duplicates: notable
 COPIES_ACROSS = 0.01  # of the smaller group, across classes or into external: blatant; a single one is notable
 COPIES_GENERATORS = 0.05  # of the smaller generator, across two generators: blatant; a single one is notable

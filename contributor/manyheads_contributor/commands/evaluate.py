@@ -1,7 +1,7 @@
 """`evaluate`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -50,25 +50,35 @@ def evaluate(
     with terminal.progress() as display:
         bar = display.add_task("scoring", total=len(items))
         scored = figures.score_items(scorer, items, profile=degradation, seed=seed, on_image=lambda: display.advance(bar))
-    evaluation = figures.evaluate(scored, measured.generator)
+    group_pattern = None
+    if measured.trained:
+        folder, _ = measured.trained
+        scored, group_pattern = figures.leave_out_seen(scored, folder.read_seen()), folder.read_recipe().group_pattern
+    evaluation = figures.evaluate(scored, measured.generator, group_pattern=group_pattern)
     if as_json:
         about = {"subject": measured.title, "digest": measured.digest, "degradation": degradation, "seed": seed}
         where = {"precision_mode": compute.precision, "device": compute.device_name}
         terminal.print_json(about | where | evaluation.to_json())
     else:
-        terminal.stdout.print(f"{measured.title}, {degradation} images", style="bold")
+        terminal.stdout.print(f"{measured.title}, {evaluation.count} {degradation} images", style="bold", markup=False)
         _print(evaluation)
 
 
 def _print(evaluation: "Evaluation") -> None:
     """Print the figures as two tables."""
+    if evaluation.copies:
+        terminal.stdout.print(f"{evaluation.copies} more are left out: near-duplicates of images it has learned from")
+    if evaluation.groups < evaluation.count:
+        terminal.stdout.print(
+            f"they show {evaluation.groups} pictures; the intervals count every image, and are too narrow where pictures recur"
+        )
     found = evaluation.metrics
     summary = Table(box=None, show_header=False, pad_edge=False)
     rows: list[tuple[str, str]] = [
         ("precision", _words(found.precision)),
         ("recall", _words(found.recall)),
         ("false positives", _words(found.false_positive_rate)),
-        ("F1", _number(found.f1)),
+        ("F1", "none to measure on" if found.f1 is None else str(found.f1)),
         ("AUROC", _number(found.auroc)),
         ("right on external generated", _words(evaluation.external_generated)),
         ("right on external real", _words(evaluation.external_real)),
@@ -79,12 +89,15 @@ def _print(evaluation: "Evaluation") -> None:
     for row in rows:
         summary.add_row(*row)
     sources = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("source", "images", "yes", "should be", "median logit"):
-        sources.add_column(name, justify="right" if name in ("images", "median logit") else "left", no_wrap=True)
+    for name in ("source", "images", "pictures", "yes", "should be", "median logit"):
+        justify: Literal["left", "right"] = "right" if name in ("images", "pictures", "median logit") else "left"
+        sources.add_column(name, justify=justify, no_wrap=True)
     for figures in evaluation.sources:
         place = f"{'external/' if figures.external else ''}{figures.kind}/{figures.source}"
         wanted = "yes" if figures.positive else "no"
-        sources.add_row(place, str(figures.yes.total), str(figures.yes), wanted, f"{figures.median_logit:.2f}")
+        sources.add_row(
+            place, str(figures.yes.total), str(figures.groups), str(figures.yes), wanted, f"{figures.median_logit:.2f}"
+        )
     terminal.stdout.print(summary)
     terminal.stdout.print()
     terminal.stdout.print(sources)

@@ -23,19 +23,23 @@ def new(
 ) -> None:
     """Make an Ed25519 key pair: PATH stays with you, PATH.pub goes to the hub's maintainer.
 
-    The private key is encrypted with the passphrase in MANYHEADS_KEY_PASSPHRASE, when that is set. Nothing is overwritten.
+    The private key is encrypted with the passphrase in MANYHEADS_KEY_PASSPHRASE, when that is set. Nothing is overwritten;
+    for a private key without its public key, the public key is written.
 
     Example: manyheads-contributor key new owner.pem
     """
     from manyheads_shared.files import write_atomic
-    from manyheads_shared.keys import generate_key, public_pem, write_private_key
+    from manyheads_shared.keys import generate_key, public_pem, read_private_key, write_private_key
 
     public = _public_path(path)
     if public.exists():
         raise UsageError(f"{public} exists; a key is never overwritten. Choose another path or move it away.")
-    signer = generate_key()
     passphrase = os.environ.get(PASSPHRASE_VARIABLE)
-    write_private_key(path, signer, passphrase)
+    if path.exists():  # a kill came between the two files, or the public one was lost
+        signer = read_private_key(path, passphrase)
+    else:
+        signer = generate_key()
+        write_private_key(path, signer, passphrase)
     write_atomic(public, public_pem(signer.public_key).encode())
     if as_json:
         print_json(

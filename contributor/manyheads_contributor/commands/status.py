@@ -1,4 +1,4 @@
-"""`status ID`: what became of a submission."""
+"""`status`: what became of a submission, or of all."""
 
 import time
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from manyheads_shared.errors import FetchError, UsageError
 from manyheads_shared.terminal import EXIT_NO, print_json, stderr, stdout
 
 if TYPE_CHECKING:
@@ -26,21 +27,30 @@ _WORDS = {
 
 
 def status(
-    submission_id: Annotated[str, typer.Argument(metavar="ID", help="The submission, as `submit` named it.")],
+    submission_id: Annotated[
+        str | None, typer.Argument(metavar="[ID]", help="The submission, as `submit` named it. Without it, all of yours.")
+    ] = None,
     *,
     hub: Annotated[str, typer.Option(help="The hub's address.", show_default=False)],
     token_file: Annotated[Path | None, typer.Option(help="File with the hub's token; otherwise MANYHEADS_TOKEN.")] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is accepted, refused or failed.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the submission as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the submission, or the list, as JSON.")] = False,
 ) -> None:
     """Show what became of a submission: its state, the reasons, the hub's figures. Exit code 1 when it was refused or failed.
+
+    Without ID, list your submissions, newest first.
 
     Example: manyheads-contributor status 3f0a9c1d2b4e --hub https://hub.example --token-file token --wait
     """
     from manyheads_contributor.credentials import read_token
     from manyheads_contributor.hub_client import HubClient
 
+    if wait and submission_id is None:
+        raise UsageError("--wait waits for one submission; name it, `status` without --wait lists yours")
     with HubClient(hub, read_token(token_file)) as client:
+        if submission_id is None:
+            _show_all(client.list_submissions(), as_json=as_json)
+            return
         info = client.get_submission(submission_id)
         if wait:
             info = _wait(client, info)
@@ -54,7 +64,7 @@ def status(
 
 def _wait(client: "HubClient", info: "SubmissionInfo") -> "SubmissionInfo":
     """Ask again, less and less often, until the hub has decided."""
-    from manyheads_shared.errors import HubUnreachableError
+    from manyheads_contributor.hub_client import is_passing
 
     pause, silent_since = POLL_SECONDS, None
     with stderr.status(_line(info)) as line:
@@ -63,9 +73,9 @@ def _wait(client: "HubClient", info: "SubmissionInfo") -> "SubmissionInfo":
             pause = min(pause * 1.2, MAX_POLL_SECONDS)
             try:
                 info = client.get_submission(info.id)
-            except HubUnreachableError:
+            except FetchError as error:
                 silent_since = silent_since or time.monotonic()
-                if time.monotonic() - silent_since > _NO_ANSWER_SECONDS:
+                if not is_passing(error) or time.monotonic() - silent_since > _NO_ANSWER_SECONDS:
                     raise
                 line.update(f"{info.id}: the hub does not answer, asking again")
             else:
@@ -77,6 +87,16 @@ def _wait(client: "HubClient", info: "SubmissionInfo") -> "SubmissionInfo":
 def _line(info: "SubmissionInfo") -> str:
     queue = f", place in the queue: {info.queue_position}" if info.queue_position else ""
     return f"submission {info.id}, {info.generator.title}: {_WORDS[info.state]}{queue}"
+
+
+def _show_all(submissions: "list[SubmissionInfo]", *, as_json: bool) -> None:
+    if as_json:
+        print_json([info.model_dump(mode="json") for info in submissions])
+        return
+    for info in submissions:
+        stdout.print(f"{_line(info)}, {info.created}", soft_wrap=True, markup=False)
+    if not submissions:
+        stdout.print("no submission yet; offer a head with `manyheads-contributor submit`")
 
 
 def _show(info: "SubmissionInfo") -> None:

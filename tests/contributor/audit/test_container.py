@@ -34,6 +34,21 @@ def test_subsampling_and_tables_tell_two_jpegs_of_one_quality_apart() -> None:
     assert one != other
 
 
+def test_a_luma_table_of_any_number_is_read() -> None:
+    data = bytearray(_encode("JPEG", mode="L", quality=80))
+    table, scan = data.index(b"\xff\xdb") + 4, data.index(b"\xff\xc0") + 12
+    assert (data[table], data[scan]) == (0, 0)
+    data[table] = data[scan] = 2
+    assert read_container(bytes(data)).jpeg_quality == 80
+
+
+def test_a_jpeg_that_holds_further_pictures_is_a_jpeg() -> None:
+    further = [Image.fromarray(pixels) for pixels in draw_pictures(2)]
+    container = read_container(_encode("MPO", save_all=True, append_images=further))
+    assert container.format == "JPEG"
+    assert container.jpeg is not None
+
+
 def test_lossy_and_lossless_webp_are_two_formats() -> None:
     assert read_container(_encode("WEBP", lossless=True)).format == "WEBP lossless"
     assert read_container(_encode("WEBP", quality=80)).format == "WEBP lossy"

@@ -7,7 +7,7 @@ from PIL import Image
 from manyheads_contributor.audit.history import GOOD_FIT, History, measure_history
 from manyheads_contributor.audit.values import to_luma
 from manyheads_shared.image import Pixels
-from tests.support.pictures import draw_pictures
+from tests.support.pictures import draw_pictures, with_stripes
 
 SIZE = 128
 
@@ -56,11 +56,14 @@ def test_a_crop_after_a_jpeg_raises_the_shifted_grid_only() -> None:
 
 @pytest.mark.parametrize("period", [2, 4])
 def test_the_pattern_of_an_up_convolution_is_not_taken_for_a_grid(period: int) -> None:
-    columns = np.where(np.arange(SIZE) % period == 0, 12, 0)
-    patterned = [
-        np.clip(p.astype(np.int64) + columns[None, :, None], 0, 255).astype(np.uint8) for p in draw_pictures(12, size=SIZE)
-    ]
+    patterned = [with_stripes(pixels, period, 12) for pixels in draw_pictures(12, size=SIZE)]
     assert abs(_mean_grid(patterned)) < 0.1
+
+
+def test_a_pattern_of_period_8_looks_like_a_grid_and_fits_no_jpegs_steps() -> None:
+    patterned = [with_stripes(pixels, 8, 2) for pixels in draw_pictures(12, size=SIZE)]
+    assert _mean_grid(patterned) > 0.1
+    assert all(history.lattice < GOOD_FIT / 2 for history in _measure(patterned))
 
 
 def test_a_flat_image_has_no_history() -> None:

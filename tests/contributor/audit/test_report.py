@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,10 +7,12 @@ import pytest
 from PIL import Image
 
 from manyheads_contributor.audit import AuditReport, Finding, Level, audit_dataset
+from manyheads_contributor.recipe import load_recipe
+from manyheads_contributor.split import split_dataset
 from manyheads_shared.dataset import scan_dataset
 from manyheads_shared.errors import DatasetError
 from manyheads_shared.image import Pixels
-from tests.support.pictures import draw_pictures
+from tests.support.pictures import draw_pictures, with_stripes
 
 Save = Callable[[Image.Image, Path], object]
 COUNT = 60
@@ -76,6 +79,20 @@ def test_a_jpeg_history_hidden_in_lossless_files_is_found(tmp_path: Path) -> Non
     assert "q60" in _find(report, "earlier JPEG").seen
 
 
+def test_a_generators_own_pattern_of_period_8_fails_no_audit(tmp_path: Path) -> None:
+    def stripe(image: Image.Image, path: Path) -> None:
+        Image.fromarray(with_stripes(np.asarray(image), 8, 24)).save(path.with_suffix(".png"))
+
+    _write(tmp_path, "real/photos", seed=1)
+    _write(tmp_path, "generated/a", seed=2, save=stripe)
+    report = _audit(tmp_path)
+    finding = _find(report, "8x8 grid")
+    assert finding.separation is not None
+    assert finding.separation.lower > 0.9
+    assert finding.level == report.level == Level.NOTABLE
+    assert "the generator's own pattern" in finding.advice
+
+
 def test_a_generator_stretched_to_the_full_range_is_singled_out(tmp_path: Path) -> None:
     def stretch(image: Image.Image, path: Path) -> None:
         pixels = np.asarray(image).astype(np.float64)
@@ -124,7 +141,11 @@ def test_recurring_pictures_suggest_the_group_pattern_in_their_names(tmp_path: P
         _write(tmp_path, "generated/a", seed=1, count=20, name=f"epoch{epoch}-latent{{:03d}}")
     finding = _find(_audit(tmp_path), "copies within a source", "generated/a")
     assert finding.level == Level.NOTABLE
-    assert r"--group-pattern 'latent[-_]?(\d+)'" in finding.advice
+    suggested = re.search(r"--set '(.+?)'", finding.advice)
+    assert suggested
+    pattern = load_recipe("quick", [suggested[1]]).group_pattern
+    assert pattern == r"latent[-_]?(\d+)"
+    assert sum(split_dataset(scan_dataset(tmp_path), group_pattern=pattern).groups.values()) == 20
 
 
 def test_undecodable_files_are_counted_and_named(tmp_path: Path) -> None:

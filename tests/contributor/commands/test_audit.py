@@ -25,6 +25,20 @@ def test_a_blatant_confounder_gives_exit_code_1_and_advice(tmp_path: Path, monke
     assert "save all images through one path" in result.stdout
 
 
+def test_file_names_and_patterns_are_printed_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    folder = tmp_path / "[red]" / "real/photos"
+    folder.mkdir(parents=True)
+    for epoch in range(2):
+        for i, pixels in enumerate(draw_pictures(20, size=32)):
+            Image.fromarray(pixels).save(folder / f"epoch{epoch}-latent{i:02d}.png")
+    (folder / "[bold]broken[bold].png").write_bytes(b"no image")
+    words = CliRunner().invoke(app, ["audit", str(tmp_path / "[red]")], catch_exceptions=False).stdout
+    assert "for instance [bold]broken[bold].png" in words
+    assert r"'group_pattern=latent[-_]?(\d+)'" in words
+    assert "[red]: what is there" in "".join(words.split("\n")[:3])
+
+
 def test_json_is_complete_and_alone_on_stdout(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["audit", str(_write(tmp_path, "png")), "--json"])
     report = json.loads(result.stdout)

@@ -39,9 +39,19 @@ def test_the_passphrase_comes_from_the_environment(tmp_path: Path, monkeypatch: 
 @pytest.mark.parametrize("taken", ["owner.pem", "owner.pem.pub"])
 def test_nothing_is_overwritten(tmp_path: Path, taken: str) -> None:
     (tmp_path / taken).write_text("precious")
-    with pytest.raises(UsageError, match="never overwritten"):
+    with pytest.raises(UsageError, match=r"never overwritten|expected an Ed25519 private key"):
         _run("new", str(tmp_path / "owner.pem"))
     assert [path.name for path in tmp_path.iterdir()] == [taken]
+    assert (tmp_path / taken).read_text() == "precious"
+
+
+def test_a_key_without_its_public_half_gets_it(tmp_path: Path) -> None:
+    path, public = tmp_path / "owner.pem", tmp_path / "owner.pem.pub"
+    _run("new", str(path))
+    private, half = path.read_bytes(), public.read_bytes()
+    public.unlink()
+    _run("new", str(path))
+    assert (path.read_bytes(), public.read_bytes()) == (private, half)
 
 
 def test_either_half_shows_the_same_key(tmp_path: Path) -> None:
