@@ -7,7 +7,7 @@ from typing import BinaryIO, Protocol, overload
 
 from manyheads_shared.digest import Digest, digest_bytes, hex_of, parse_digest, verify_digest
 from manyheads_shared.errors import ManyheadsError
-from manyheads_shared.files import write_atomic
+from manyheads_shared.files import sync_folder, write_atomic
 
 
 class BlobMissingError(ManyheadsError):
@@ -81,6 +81,8 @@ class DirectoryBlobStore:
         with path.open("rb") as stream:
             os.fsync(stream.fileno())
         path.replace(target)
+        sync_folder(target.parent)
+        sync_folder(self._root)  # the folder itself may be new
 
     def read(self, digest: Digest) -> bytes:
         """See `BlobStore.read`."""

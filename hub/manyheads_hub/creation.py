@@ -1,6 +1,5 @@
 """A new hub: built beside its place and moved there whole, so that a killed `init` leaves no half of one."""
 
-import os
 import shutil
 import tempfile
 from dataclasses import replace
@@ -14,7 +13,7 @@ from manyheads_hub.signing.keyring import create_keys, read_passphrase
 from manyheads_hub.signing.repository import TufRepository
 from manyheads_shared.dataset import Dataset, scan_dataset
 from manyheads_shared.errors import DatasetError, UsageError
-from manyheads_shared.files import write_atomic
+from manyheads_shared.files import sync_folder, write_atomic
 
 
 def check_new_hub(folder: Path, *, name: str, suite: Path | None) -> Settings:
@@ -59,7 +58,7 @@ def create_hub(settings: Settings) -> None:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    _sync(folder.parent)
+    sync_folder(folder.parent)
 
 
 def _fill(settings: Settings) -> None:
@@ -73,11 +72,3 @@ def _fill(settings: Settings) -> None:
     write_atomic(settings.root, TufRepository(settings.tuf_metadata, settings.tuf_targets, keyring).create())
     write_policy(settings.policy, Policy.new())
     settings.write()
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
