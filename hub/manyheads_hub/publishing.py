@@ -51,7 +51,9 @@ class Edition:
 
 @contextmanager
 def publishing_alone(hub: Hub, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Let one process at a time publish; whoever was killed in here holds it no longer. Ends what was cut short.
+    """Let one process at a time publish; whoever was killed in here holds it no longer.
+
+    What was cut short is ended: what a killed hub left before the block begins, what the block left when it raises.
 
     Args:
         on_wait: called now and then while another process publishes; what it raises ends the waiting.
@@ -61,7 +63,14 @@ def publishing_alone(hub: Hub, on_wait: Callable[[], None] = lambda: None) -> It
             on_wait()
             time.sleep(WAIT_SECONDS)
         _end_cut_short(hub)
-        yield
+        try:
+            yield
+        except Exception:
+            try:
+                _end_cut_short(hub)
+            except Exception:  # the block's own error is the one to tell; whoever publishes next ends this first
+                logger.exception("a bundle was cut short and could not be ended")
+            raise
 
 
 def prepare(hub: Hub) -> Edition:
@@ -133,9 +142,12 @@ def publish(hub: Hub, edition: Edition, measured: Iterator[Scores]) -> BundleInf
 
 
 def withdraw_candidate(session: Session) -> PrimaryRow | None:
-    """Forget a primary that could not be published, so that the present one stays the newest; return it."""
+    """Forget a primary that could not be published, so that the present one stays the newest; return it.
+
+    One that a bundle names is kept: that bundle is still to be ended (`publishing_alone`), or another process is at it.
+    """
     row = primaries.newest(session)
-    if row is None or row.published is not None:
+    if row is None or row.published is not None or bundles.names_primary(session, row.digest):
         return None
     session.delete(row)
     return row

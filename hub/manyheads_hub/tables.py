@@ -168,7 +168,7 @@ class PictureRow(Table):
 
 
 class BundleRow(Table):
-    """A bundle. Written before it is signed, marked `published` afterwards: a killed hub signs the same one again."""
+    """A bundle. Written before it is signed, marked `published` afterwards; forgotten when clients never saw it."""
 
     __tablename__ = "bundles"
 
@@ -209,7 +209,7 @@ class JobRow(Table):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]  # evaluate | publish
     subject: Mapped[str]  # a submission's id; empty for publish
-    state: Mapped[str]  # queued | leased | done | dead
+    state: Mapped[str]  # queued | leased | done | dead | superseded (by its like, queued meanwhile)
     attempts: Mapped[int]
     run_after: Mapped[float]  # seconds since 1970
     lease_until: Mapped[float | None]

@@ -15,6 +15,7 @@ from manyheads_shared.errors import UsageError
 
 if TYPE_CHECKING:
     from manyheads_hub.hub import Hub
+    from manyheads_shared.digest import Digest
 
 
 def publish_primary(
@@ -43,7 +44,7 @@ def publish_primary(
         hub.blobs.put(data)
         with hub.database.write() as session:
             job = service.add(session, artifact, len(data))
-        _publish(hub, job, f"published {what}", as_json=as_json)
+        _publish(hub, job, f"published {what}", as_json=as_json, primary=artifact.digest)
 
 
 def publish_bundle(folder: Folder, *, dry_run: DryRun = False, as_json: AsJson = False) -> None:
@@ -123,15 +124,25 @@ def yank(
         _publish(hub, job, f"yanked {head}", as_json=as_json)
 
 
-def _publish(hub: "Hub", job_id: int, done: str, *, as_json: bool) -> None:
-    """Do a publishing job, or wait for the worker that does it, and say which bundle came of it."""
+def _publish(hub: "Hub", job_id: int, done: str, *, as_json: bool, primary: "Digest | None" = None) -> None:
+    """Do a publishing job, or wait for the worker that does it, and say which bundle came of it.
+
+    Args:
+        primary: the one that is to be published by it.
+
+    Raises:
+        PublicationError: no bundle was published, or none with that primary.
+    """
     from manyheads_hub.bundles import service
     from manyheads_hub.evaluations.worker import finish_job
+    from manyheads_hub.primaries.service import refuse_unpublished
 
     with terminal.progress() as progress:
         task = progress.add_task("measuring on the suite", total=None)
         finish_job(hub, job_id, lambda images, total: progress.update(task, completed=images, total=total))
     with hub.database.read() as session:
+        if primary is not None:
+            refuse_unpublished(session, primary)
         bundle = service.get_latest(session)
     titles = ", ".join(bundle.generators) or "no heads yet"
     if as_json:

@@ -79,8 +79,6 @@ class Worker:
         return True
 
     def _do(self, lease: Lease) -> None:
-        if lease.is_exhausted:
-            raise HubError("the worker was killed by this job, or during it, too often")
         with self._heartbeat(lease) as beat:
             if lease.kind == "evaluate":
                 self._evaluate(lease, beat)
@@ -88,6 +86,7 @@ class Worker:
                 self._publish(lease, beat)
 
     def _evaluate(self, lease: Lease, beat: Progress) -> None:
+        _refuse_exhausted(lease)
         task = assessment.prepare(self._hub, lease.subject)
         if isinstance(task, Reason):
             with self._hub.database.write() as session:
@@ -102,6 +101,7 @@ class Worker:
 
     def _publish(self, lease: Lease, beat: Progress) -> None:
         with publishing.publishing_alone(self._hub, on_wait=lambda: beat(0, 0)):
+            _refuse_exhausted(lease)  # only now: what the killed ones cut short is ended
             edition = publishing.prepare(self._hub)
             from manyheads_hub.evaluations import measure  # noqa: PLC0415
             from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
@@ -160,7 +160,7 @@ class Worker:
 
 
 def finish_job(hub: Hub, job_id: int, on_batch: Progress | None = None) -> None:
-    """Do a publishing job, or wait for the worker that does it already.
+    """Do a publishing job, or wait for the worker that does it already. Where it gives way to its like, that one is followed.
 
     Raises:
         PublicationError: it came to nothing; the message says why.
@@ -168,6 +168,7 @@ def finish_job(hub: Hub, job_id: int, on_batch: Progress | None = None) -> None:
     worker = Worker(hub, on_batch=on_batch)
     while True:
         with hub.database.read() as session:
+            job_id = jobs.standing_for(session, job_id)
             if not jobs.is_open(session, job_id):
                 error = jobs.error_of(session, job_id)
                 break
@@ -175,6 +176,11 @@ def finish_job(hub: Hub, job_id: int, on_batch: Progress | None = None) -> None:
             time.sleep(POLL_SECONDS)
     if error is not None:
         raise PublicationError(f"no bundle was published: {error}")
+
+
+def _refuse_exhausted(lease: Lease) -> None:
+    if lease.is_exhausted:
+        raise HubError("the worker was killed by this job, or during it, too often")
 
 
 def _fail_evaluation(session: Session, lease: Lease, error: Exception) -> None:
