@@ -23,6 +23,7 @@ from manyheads_hub.bundles.build import BuiltBundle, build_bundle
 from manyheads_hub.catalogue import queries as catalogue
 from manyheads_hub.catalogue.service import to_generator
 from manyheads_hub.errors import NotReadyError
+from manyheads_hub.evaluations.policy import Policy, read_policy
 from manyheads_hub.evaluations.scores import Scores
 from manyheads_hub.evaluations.suite import Suite, load_suite
 from manyheads_hub.hub import Hub
@@ -47,6 +48,7 @@ class Edition:
     primary: PrimaryArtifact
     heads: tuple[HeadArtifact, ...]
     suite: Suite
+    policy: Policy
 
 
 @contextmanager
@@ -74,10 +76,11 @@ def publishing_alone(hub: Hub, on_wait: Callable[[], None] = lambda: None) -> It
 
 
 def prepare(hub: Hub) -> Edition:
-    """Gather the newest primary, the listed heads on it, and the suite with their proof images.
+    """Gather the newest primary, the listed heads on it, the suite with their proof images, and the policy.
 
     Raises:
         NotReadyError: the hub has no primary or no suite.
+        UsageError, ManifestError: the policy is missing or none.
         MissingKeysError: the keys that publishing needs are not here.
     """
     hub.keyring.signers("targets")  # before minutes are spent on measuring
@@ -91,6 +94,7 @@ def prepare(hub: Hub) -> Edition:
         primary=primary,
         heads=tuple(read_head(hub.blobs.read(head.digest), primary) for head in listed),
         suite=load_suite(hub.suite_folder(), {head.generator: BlobSequence(hub.blobs, head.proofs) for head in listed}),
+        policy=read_policy(hub.settings.policy),
     )
 
 
@@ -178,6 +182,7 @@ def _build(session: Session, hub: Hub, edition: Edition, measured: Iterator[Scor
         left_out=[_to_left_out(row, primary) for row in catalogue.all_heads(session) if row.digest not in listed],
         owner_keys={row.key_id: row.public_key for row in contributors.values()},
         hub_key=hub.keyring.evaluation_key(),
+        policy=edition.policy,
     )
 
 

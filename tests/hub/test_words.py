@@ -33,7 +33,7 @@ def test_a_bundle_without_heads_promises_nothing_about_sharing() -> None:
     )
     said = " ".join(words.budgets(calibration))
     assert "share that budget" not in said
-    assert "One band rests on too few images" in said
+    assert "One band rests on too few images of some origin" in said
 
 
 def test_one_head_has_the_whole_budget() -> None:

@@ -93,7 +93,10 @@ def budgets(calibration: Calibration) -> tuple[str, ...]:
     count = len(calibration.heads)
     sentences = [
         f"The detector calls at most {budget(calibration.detector_alpha)} of photographs generated.",
-        f"At most {budget(calibration.heads_alpha)} of images of other origin are claimed by any head at all.",
+        (
+            f"At most {budget(calibration.heads_alpha)} of photographs, and of other generators' images, are claimed by any "
+            "head at all: of every source with enough images in the suite, and of the smaller ones of a kind together."
+        ),
     ]
     if count:
         each = budget(head_alpha(calibration.heads_alpha, count))
@@ -107,8 +110,8 @@ def budgets(calibration: Calibration) -> tuple[str, ...]:
     if unresolved:
         bands = "One band rests" if unresolved == 1 else f"{unresolved} bands rest"
         sentences.append(
-            f"{bands} on too few images for its promise. There the upper edge is the highest score seen, "
-            "and the share above it is not guaranteed."
+            f"{bands} on too few images of some origin for its promise. There the upper edge is above the highest score seen "
+            "on those images, and the share of them above it is not guaranteed."
         )
     return tuple(sentences)
 
@@ -134,7 +137,7 @@ def limits(evaluation: EvaluationInfo, generator: Generator) -> tuple[str, ...]:
             "Images were measured as delivered. Resizing, recompression and editing after an image was made weaken its traces, "
             "and these figures do not cover them."
         ),
-        "A bundle fits the threshold anew for the number of heads in it, so a client's head may be stricter than here.",
+        "A bundle fits the threshold anew for its heads and its suite, so a client's head may be stricter or milder than here.",
         (
             "A head's yes alone is no attribution: the detector has priority, and a yes on an image it finds real is reported "
             "as a contradiction."
