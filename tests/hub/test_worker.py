@@ -5,16 +5,16 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from manyheads_hub.catalogue import service as catalogue
 from manyheads_hub.evaluations import jobs
 from manyheads_hub.evaluations.worker import Worker
 from manyheads_hub.hub import Hub
-from manyheads_hub.tables import HeadRow
+from manyheads_hub.tables import HeadRow, SubmissionRow
 from manyheads_shared.artifact import read_primary
 from tests.support.live_hub import Owner, find, let_leases_run_out, package, publish_primary, submit, work
-from tests.support.makers import make_generator, make_head_bytes
+from tests.support.makers import TIME, make_generator, make_head_bytes
 from tests.support.world import draw_proofs, trained_primary
 
 ALPHA = make_generator("alpha")
@@ -126,6 +126,27 @@ def test_a_worker_asked_to_stop_puts_its_job_back(hub: Hub, ada: Owner) -> None:
     assert (find(hub, submission).state, find(hub, submission).queue_position) == ("received", 1)
     work(hub)
     assert find(hub, submission).state == "accepted"
+
+
+def test_an_older_version_that_is_evaluated_late_does_not_replace_a_newer_one(hub: Hub, ada: Owner) -> None:
+    older = submit(hub, ada, package(ada, ALPHA))
+    with hub.database.write() as session:
+        lease = jobs.claim(session)
+        assert lease is not None
+        jobs.retry(session, lease, "the disk was full for a moment")
+        session.execute(update(SubmissionRow).values(created=TIME))  # long before the next one
+    newer = submit(hub, ada, package(ada, make_generator("alpha", "2")))
+    work(hub)
+    let_leases_run_out(hub)
+    work(hub)
+    assert (find(hub, newer).state, find(hub, newer).reasons) == ("accepted", [])
+    assert (find(hub, older).state, [reason.code for reason in find(hub, older).reasons]) == (
+        "accepted",
+        ["newer-version-listed"],
+    )
+    with hub.database.read() as session:
+        states = {entry.generator.title: (entry.state, entry.reason) for entry in catalogue.list_entries(session)}
+    assert states == {"alpha@2": ("listed", None), "alpha@1": ("replaced", "replaced by alpha@2")}
 
 
 def test_an_evaluation_that_fails_is_tried_again(hub: Hub, ada: Owner) -> None:
