@@ -1,5 +1,9 @@
-"""A new hub: built beside its place and moved there whole, so that a killed `init` leaves no half of one."""
+"""A new hub: built beside its place and moved there whole, so that no half of one is ever found there.
 
+A killed `init` leaves what it had built, private keys included, in a hidden folder beside; the next one there removes it.
+"""
+
+import glob
 import shutil
 import tempfile
 from dataclasses import replace
@@ -51,7 +55,10 @@ def create_hub(settings: Settings) -> None:
     """Make a hub: database, keys, TUF repository, policy, settings."""
     folder = settings.folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))  # mode 0700
+    prefix = f".{folder.name}.manyheads-init-"
+    for left_over in folder.parent.glob(f"{glob.escape(prefix)}*"):
+        shutil.rmtree(left_over)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=prefix))  # mode 0700
     try:
         _fill(replace(settings, folder=temporary))
         temporary.replace(folder)

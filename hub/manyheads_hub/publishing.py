@@ -101,7 +101,7 @@ def prepare(hub: Hub) -> Edition:
 def publish(hub: Hub, edition: Edition, measured: Iterator[Scores]) -> BundleInfo:
     """Publish a bundle, unless it would say what the newest one says already. Call it while `publishing_alone`.
 
-    The plan: (1) keep the scores and build; (2) nothing new: done; (3) keep the objects and the bundle's row; (4) sign;
+    The plan: (1) build from the scores; (2) nothing new: done; (3) keep the objects and the bundle's row; (4) sign;
     (5) mark everything published, in one transaction.
 
     Args:
@@ -161,14 +161,12 @@ def _build(session: Session, hub: Hub, edition: Edition, measured: Iterator[Scor
     """Build from the scores of what is still listed: a head may have been yanked while it was measured."""
     primary = edition.primary.digest
     detector_scores = next(measured)
-    hub.blobs.put(detector_scores.to_bytes())
     listed = {row.digest: row for row in catalogue.listed_heads(session, primary)}
     contributors = {row.id: row for row in session.scalars(select(ContributorRow))}
 
     def entries() -> Iterator[tuple[BundleHead, Scores]]:
         for head, scores in zip(edition.heads, measured, strict=True):
             if (row := listed.get(head.digest)) is not None:
-                hub.blobs.put(scores.to_bytes())
                 yield _to_entry(row, contributors[row.contributor_id]), scores
 
     return build_bundle(

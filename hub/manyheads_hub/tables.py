@@ -18,7 +18,7 @@ NAMES = MetaData(  # one spelling of every constraint, on every database
         "pk": "pk_%(table_name)s",
     }
 )
-REVISION = "0001"  # the newest migration, the one that makes these tables
+REVISION = "0002"  # the newest migration, the one that makes these tables
 WAITING_OR_ACCEPTED = "state IN ('received', 'evaluating', 'accepted')"
 
 
@@ -93,9 +93,18 @@ class PrimaryRow(Table):
     architecture: Mapped[str]
     image_size: Mapped[int | None]
     size_bytes: Mapped[int]
-    scores: Mapped[Digest | None]  # the detector's, on the suite
     added: Mapped[str]
     published: Mapped[str | None]
+
+
+class OfferRow(Table):
+    """A head that came to the door, taken in or not: the last day's are counted."""
+
+    __tablename__ = "offers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    contributor_id: Mapped[int] = mapped_column(ForeignKey("contributors.id"), index=True)
+    made: Mapped[str]
 
 
 class SubmissionRow(Table):
@@ -149,9 +158,8 @@ class HeadRow(Table):
     reason: Mapped[str | None]  # why it is not listed any more
     owner_statement: Mapped[Digest]
     hub_statement: Mapped[Digest]
-    scores: Mapped[Digest]
     proofs: Mapped[list[str]]  # digests
-    evaluation: Mapped[dict[str, Any]]  # api.EvaluationInfo, of the newest scores
+    evaluation: Mapped[dict[str, Any]]  # api.EvaluationInfo, when it was accepted
     accepted: Mapped[str]
 
 

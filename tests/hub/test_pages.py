@@ -218,7 +218,10 @@ def test_an_old_bundle_says_which_one_is_current(browser: httpx.Client) -> None:
     assert "manyheads pull" not in text
 
 
-@pytest.mark.parametrize("path", ["/heads/none/1", "/bundles/99", "/submissions/none", "/static/none.css", "/nowhere"])
+NOT_THERE = ("/heads/none/1", "/bundles/99", f"/bundles/{10**20}", "/submissions/none", "/static/none.css", "/nowhere")
+
+
+@pytest.mark.parametrize("path", NOT_THERE)
 def test_what_is_not_there_is_a_page_for_a_browser_and_a_problem_for_others(browser: httpx.Client, path: str) -> None:
     page = browser.get(path)
     problem = browser.get(path, headers={"Accept": "application/json"})

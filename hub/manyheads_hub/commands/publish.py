@@ -1,7 +1,7 @@
 """`manyheads-hub publish-primary`, `publish-bundle`, `suite`, `yank`: everything that makes a new bundle.
 
 Each writes what it changes, with the job that follows from it, in one transaction, and then does that job. Killed in between,
-the running hub's worker does it.
+the running hub's worker does it. The suite's address lies in a file, so `suite` queues its job before and after writing it.
 """
 
 from pathlib import Path
@@ -78,10 +78,8 @@ def suite(
     """Evaluate on another suite from now on. Everything listed is measured on it, and a bundle published."""
     from manyheads_hub.commands.suite_notes import tell_suite_notes
     from manyheads_hub.creation import check_suite_folder
-    from manyheads_hub.evaluations import jobs
     from manyheads_hub.evaluations.policy import read_policy
     from manyheads_hub.hub import open_hub
-    from manyheads_hub.primaries import queries
 
     what = f"a suite of {len(check_suite_folder(images).items)} images"
     with open_hub(folder) as hub:
@@ -89,9 +87,10 @@ def suite(
         if dry_run:
             _say(f"would use {what}", as_json=as_json)
             return
+        job = _queue_bundle(hub)  # before: killed after the file is written, a worker still publishes on the new suite
         hub.settings.with_suite(images).write()
-        with hub.database.write() as session:
-            job = jobs.enqueue(session, "publish") if queries.newest(session) is not None else None
+        if job is not None:
+            job = _queue_bundle(hub)  # and after: a worker may have done the first one on the old suite meanwhile
         if job is None:
             _say(f"using {what}", as_json=as_json)
         else:
@@ -122,6 +121,15 @@ def yank(
         with hub.database.write() as session:
             job = service.yank(session, name, version, reason)
         _publish(hub, job, f"yanked {head}", as_json=as_json)
+
+
+def _queue_bundle(hub: "Hub") -> int | None:
+    """Queue a bundle and return its job; None where there is no primary to publish yet."""
+    from manyheads_hub.evaluations import jobs
+    from manyheads_hub.primaries import queries
+
+    with hub.database.write() as session:
+        return jobs.enqueue(session, "publish") if queries.newest(session) is not None else None
 
 
 def _publish(hub: "Hub", job_id: int, done: str, *, as_json: bool, primary: "Digest | None" = None) -> None:

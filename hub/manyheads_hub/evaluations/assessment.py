@@ -75,7 +75,7 @@ def conclude(hub: Hub, lease: jobs.Lease, task: Task, scores: Scores, pictures: 
     """
     evaluation = evaluate(scores, task.head.manifest.generator, task.policy, task.listed)
     decision = decide_gate(evaluation, task.policy)
-    for document in (scores, task.policy):
+    for document in (scores, task.policy):  # named by the statement: kept, so that a maintainer can compute the figures again
         hub.blobs.put(document.to_bytes())
     statement = sign_hub_statement(task.head.digest, to_predicate(evaluation, clock.now()), hub.keyring.evaluation_signer())
     shown = [(hub.blobs.put(picture.png), picture) for picture in pictures] if decision.accepted else []
@@ -104,7 +104,6 @@ def conclude(hub: Hub, lease: jobs.Lease, task: Task, scores: Scores, pictures: 
                 reason=f"replaced by {newer}" if newer else None,
                 owner_statement=row.owner_statement,
                 hub_statement=hub_statement,
-                scores=scores.digest,
                 proofs=row.proofs,
                 evaluation=row.evaluation,
                 accepted=row.updated,

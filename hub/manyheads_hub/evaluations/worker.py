@@ -19,7 +19,7 @@ from manyheads_hub.evaluations.jobs import JobKind, Lease, LeaseLostError
 from manyheads_hub.evaluations.suite import Progress
 from manyheads_hub.hub import Hub
 from manyheads_shared.api import Reason
-from manyheads_shared.errors import ManyheadsError
+from manyheads_shared.errors import ManyheadsError, NonFiniteScoreError
 
 POLL_SECONDS = 1.0
 HEARTBEATS_PER_LEASE = 3
@@ -89,15 +89,23 @@ class Worker:
         _refuse_exhausted(lease)
         task = assessment.prepare(self._hub, lease.subject)
         if isinstance(task, Reason):
-            with self._hub.database.write() as session:
-                jobs.finish(session, lease)
-                assessment.close(session, lease.subject, "refused", [task])
+            self._refuse(lease, task)
             return
         from manyheads_hub.evaluations import measure  # noqa: PLC0415
         from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
 
-        measured = measure.measure_head(task.primary, task.head, task.suite, task.proofs, choose_compute(), on_batch=beat)
+        try:
+            measured = measure.measure_head(task.primary, task.head, task.suite, task.proofs, choose_compute(), on_batch=beat)
+        except NonFiniteScoreError as error:  # the head's: the detector's scores were finite when its bundle was made
+            self._refuse(lease, Reason(code="non-finite-score", message=str(error)))
+            return
         assessment.conclude(self._hub, lease, task, measured.scores, measured.pictures)
+
+    def _refuse(self, lease: Lease, reason: Reason) -> None:
+        """Refuse a submission without figures."""
+        with self._hub.database.write() as session:
+            jobs.finish(session, lease)
+            assessment.close(session, lease.subject, "refused", [reason])
 
     def _publish(self, lease: Lease, beat: Progress) -> None:
         with publishing.publishing_alone(self._hub, on_wait=lambda: beat(0, 0)):

@@ -171,11 +171,6 @@ def send_static(name: str) -> Response:
     return Response(static_file(name), headers=FOR_EVER | {"Content-Type": STATIC_TYPES[name]})
 
 
-def _worst(entry: CatalogueEntry) -> SourceInfo | None:
-    """The gated source with the highest bound."""
-    return worst_source(entry.evaluation, entry.generator, external=False)
-
-
 def _others(entries: list[CatalogueEntry], entry: CatalogueEntry) -> list[CatalogueEntry]:
     """The listed heads that a head can be compared with: on the same primary."""
     return [

@@ -73,7 +73,6 @@ def add(session: Session, primary: PrimaryArtifact, size_bytes: int) -> int:
             architecture=manifest.architecture,
             image_size=manifest.preprocessing.image_size,
             size_bytes=size_bytes,
-            scores=None,
             added=clock.now(),
             published=None,
         )
