@@ -130,12 +130,13 @@ def test_proofs_and_suite_never_leave_the_hub(hub: Hub, ada: Owner, api: Api) ->
         assert code(api.get(f"/v1/objects/{digest}")) == (404, "not-found")
 
 
-def test_another_owner_sees_nothing_of_a_submission(hub: Hub, ada: Owner, api: Api) -> None:
+def test_a_submissions_figures_and_messages_are_its_owners_alone(hub: Hub, ada: Owner, api: Api) -> None:
     submission = api.submit(package(ada, ALPHA, proofs=FEW)).json()["id"]
     bob = enrol(hub, "bob", ["delta"])
     with Api(str(api.http.base_url), bob.token) as other:
         assert code(other.get(f"/v1/submissions/{submission}")) == (404, "not-found")
         assert other.get("/v1/submissions").json() == []
+        assert other.get(f"/submissions/{submission}").status_code == 200  # the page: state and reasons, as anyone may see
     assert [info["id"] for info in api.get("/v1/submissions").json()] == [submission]
 
 

@@ -15,6 +15,20 @@ SUBMISSION_STATES = {
     "failed": "The evaluation could not be finished, so the head was not judged.",
 }
 
+REASONS = {  # what anyone may know; the figures are the owner's (decision 0008)
+    "recall-too-low": "It claims too few of its owner's proof images.",
+    "false-positives-real": "It claims too many photographs.",
+    "false-positives-generator": "It claims too many images of another generator.",
+    "detector-blind": "The primary's detector calls most of the proof images real.",
+    "proofs-of-another-origin": "Some of the proof images are known as another source's.",
+    "too-few-proofs": "Too few proof images were left to test on.",
+    "too-few-images": "The hub's suite is too small to judge it; that is not the head's fault.",
+    "non-finite-score": "Its scores are not finite numbers.",
+    "primary-replaced": "The hub publishes another primary since it was submitted.",
+    "newer-version-listed": "A later submission of the same generator is listed already.",
+}
+ANOTHER_REASON = "The hub could not evaluate it; its maintainer can see why."
+
 HEAD_STATES = {
     "listed": "In the current bundle.",
     "yanked": "Withdrawn by the maintainer. It stays downloadable by digest and enters no new bundle.",
@@ -78,6 +92,11 @@ def number(value: float, places: int = 2) -> str:
 def auroc(value: float) -> str:
     """Return an area under the ROC curve: `0.998`, and `1.000` only when it is exactly that."""
     return f"{value if value == 1 else min(value, 0.999):.3f}"
+
+
+def reason(code: str) -> str:
+    """Return a reason in words without figures: those rest on the hidden suite, and are told to the owner alone."""
+    return REASONS.get(code, ANOTHER_REASON)
 
 
 def waiting(submission: SubmissionInfo) -> str | None:

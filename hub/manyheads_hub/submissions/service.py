@@ -46,7 +46,7 @@ def get_own(session: Session, caller: Caller, submission_id: str) -> SubmissionI
     """Return one of a contributor's submissions.
 
     Raises:
-        NotFoundError: none of that id is the caller's; whether it is another's is not said.
+        NotFoundError: none of that id is the caller's. That it is another's shows on the pages, without figures.
     """
     row = queries.find(session, submission_id)
     if row is None or row.contributor_id != caller.contributor_id:
