@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from anyio import CapacityLimiter
 from fastapi import APIRouter, FastAPI
 
 from manyheads_hub.body_limit import BodyLimit
@@ -23,6 +24,7 @@ from manyheads_shared import __version__
 from manyheads_shared.api import API_PREFIX, Health, Problem
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {"default": {"model": Problem, "description": "problem document (RFC 9457)"}}
+DOOR_WIDTH = 2  # offers checked at a time: each decodes up to 2,000 images, and the rest of the API must go on
 SOFTWARE = f"manyheads {__version__}"
 
 _router = APIRouter(prefix=API_PREFIX)
@@ -34,6 +36,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.door = CapacityLimiter(DOOR_WIDTH)
         yield
         hub.database.close()
 

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol, overload
 
-from manyheads_shared.digest import Digest, digest_bytes, hex_of, parse_digest, verify_digest
+from manyheads_shared.digest import Digest, digest_bytes, hex_of, parse_digest
 from manyheads_shared.errors import ManyheadsError
-from manyheads_shared.files import write_atomic
+from manyheads_shared.files import sync_folder, write_atomic
 
 
 class BlobMissingError(ManyheadsError):
@@ -15,6 +15,13 @@ class BlobMissingError(ManyheadsError):
 
     def __init__(self, digest: Digest) -> None:
         super().__init__(f"the blob store holds no {digest}, though the hub knows it; restore blobs/ from a copy")
+
+
+class BlobDamagedError(ManyheadsError):
+    """The disk changed a file after it was stored: the hub's fault, not that of whoever asks."""
+
+    def __init__(self, digest: Digest) -> None:
+        super().__init__(f"the disk changed blob {digest}: its bytes are not those it is named by; restore it from a copy")
 
 
 class BlobStore(Protocol):
@@ -33,7 +40,7 @@ class BlobStore(Protocol):
 
         Raises:
             BlobMissingError: nothing by that name.
-            DigestMismatchError: the disk changed them.
+            BlobDamagedError: the disk changed them.
         """
         ...
 
@@ -81,12 +88,15 @@ class DirectoryBlobStore:
         with path.open("rb") as stream:
             os.fsync(stream.fileno())
         path.replace(target)
+        sync_folder(target.parent)
+        sync_folder(self._root)  # the folder itself may be new
 
     def read(self, digest: Digest) -> bytes:
         """See `BlobStore.read`."""
         with self.open(digest) as stream:
             data = stream.read()
-        verify_digest(f"blob {hex_of(digest)[:12]}", data, digest)
+        if digest_bytes(data) != digest:
+            raise BlobDamagedError(digest)
         return data
 
     def open(self, digest: Digest) -> BinaryIO:

@@ -1,6 +1,9 @@
-"""A new hub: built beside its place and moved there whole, so that a killed `init` leaves no half of one."""
+"""A new hub: built beside its place and moved there whole, so that no half of one is ever found there.
 
-import os
+A killed `init` leaves what it had built, private keys included, in a hidden folder beside; the next one there removes it.
+"""
+
+import glob
 import shutil
 import tempfile
 from dataclasses import replace
@@ -14,7 +17,7 @@ from manyheads_hub.signing.keyring import create_keys, read_passphrase
 from manyheads_hub.signing.repository import TufRepository
 from manyheads_shared.dataset import Dataset, scan_dataset
 from manyheads_shared.errors import DatasetError, UsageError
-from manyheads_shared.files import write_atomic
+from manyheads_shared.files import sync_folder, write_atomic
 
 
 def check_new_hub(folder: Path, *, name: str, suite: Path | None) -> Settings:
@@ -52,14 +55,17 @@ def create_hub(settings: Settings) -> None:
     """Make a hub: database, keys, TUF repository, policy, settings."""
     folder = settings.folder
     folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))  # mode 0700
+    prefix = f".{folder.name}.manyheads-init-"
+    for left_over in folder.parent.glob(f"{glob.escape(prefix)}*"):
+        shutil.rmtree(left_over)
+    temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=prefix))  # mode 0700
     try:
         _fill(replace(settings, folder=temporary))
         temporary.replace(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    _sync(folder.parent)
+    sync_folder(folder.parent)
 
 
 def _fill(settings: Settings) -> None:
@@ -73,11 +79,3 @@ def _fill(settings: Settings) -> None:
     write_atomic(settings.root, TufRepository(settings.tuf_metadata, settings.tuf_targets, keyring).create())
     write_policy(settings.policy, Policy.new())
     settings.write()
-
-
-def _sync(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

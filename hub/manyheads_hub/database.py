@@ -45,15 +45,22 @@ class Database:
         Raises:
             UsageError: no database, or another version's.
         """
+        if (found := self.read_revision()) != REVISION:
+            raise UsageError(f"{self.path}: expected tables of revision {REVISION}, got {found}; update manyheads")
+
+    def read_revision(self) -> str:
+        """Return the newest migration that made these tables.
+
+        Raises:
+            UsageError: no database, or none of a hub.
+        """
         if not self.path.is_file():
             raise UsageError(f"{self.path}: no such database; the hub's folder is not whole, restore it from a copy")
         try:
             with self.reader.connect() as connection:
-                found = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+                return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
         except DatabaseError as error:
             raise UsageError(f"{self.path}: this is no hub's database ({error.orig}); restore it from a copy") from error
-        if found != REVISION:
-            raise UsageError(f"{self.path}: expected tables of revision {REVISION}, got {found}; update manyheads")
 
     def close(self) -> None:
         """Close every connection."""

@@ -7,6 +7,7 @@ it needs, so that no lock is held while bytes arrive or images are decoded.
 from collections.abc import Iterator
 from typing import Annotated
 
+from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
@@ -20,6 +21,12 @@ def get_hub(request: Request) -> Hub:
     """Return the hub this app serves."""
     hub: Hub = request.app.state.hub
     return hub
+
+
+def get_door(request: Request) -> CapacityLimiter:
+    """Return what lets few offers at a time be checked. Whoever waits for it holds no thread."""
+    door: CapacityLimiter = request.app.state.door
+    return door
 
 
 HubDep = Annotated[Hub, Depends(get_hub)]
@@ -36,6 +43,7 @@ def get_session(hub: HubDep) -> Iterator[Session]:
         yield session
 
 
+DoorDep = Annotated[CapacityLimiter, Depends(get_door)]
 BlobsDep = Annotated[BlobStore, Depends(get_blobs)]
 SessionDep = Annotated[Session, Depends(get_session, scope="function")]
 

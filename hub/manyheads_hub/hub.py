@@ -11,6 +11,7 @@ from manyheads_hub.errors import NotReadyError
 from manyheads_hub.settings import Settings
 from manyheads_hub.signing.keyring import Keyring, read_passphrase
 from manyheads_hub.signing.repository import TufRepository
+from manyheads_hub.tables import REVISION
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,17 @@ def build_hub(settings: Settings) -> Hub:
 
 @contextmanager
 def open_hub(folder: Path) -> Iterator[Hub]:
-    """Open the hub in `folder` and close it afterwards.
+    """Open the hub in `folder` and close it afterwards. Tables that an earlier version made are brought up to date.
 
     Raises:
-        UsageError: no hub there, its settings are wrong, or another version made its database.
+        UsageError: no hub there, its settings are wrong, or a later version made its database.
     """
     hub = build_hub(Settings.read(folder))
     try:
+        if hub.database.read_revision() < REVISION:
+            from manyheads_hub.migrations.run import upgrade  # noqa: PLC0415 - Alembic takes a second to load
+
+            upgrade(hub.database)
         hub.database.check_version()
         yield hub
     finally:

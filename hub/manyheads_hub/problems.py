@@ -2,11 +2,13 @@
 
 import errno
 import logging
+import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from manyheads_hub.errors import HubError, UploadOffsetError, code_of
@@ -26,6 +28,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(OSError, _on_os_error)
+    app.add_exception_handler(OperationalError, _on_database_error)
     app.add_exception_handler(Exception, _on_bug)
 
 
@@ -82,11 +85,23 @@ def _on_http_exception(request: Request, error: Exception) -> Response:
 
 
 def _on_os_error(request: Request, error: Exception) -> Response:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        logger.error("%s %s: no space left on the disk", request.method, request.url.path)
-        detail = "no space left on the hub's disk; nothing was stored, try again when its maintainer has made room"
-        return _answer(request, HTTPStatus.INSUFFICIENT_STORAGE, "disk-full", detail)
-    raise error
+    assert isinstance(error, OSError)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    return _answer_full(request)
+
+
+def _on_database_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, OperationalError)
+    if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
+        raise error
+    return _answer_full(request)
+
+
+def _answer_full(request: Request) -> Response:
+    logger.error("%s %s: no space left on the disk", request.method, request.url.path)
+    detail = "no space left on the hub's disk; nothing was stored, try again when its maintainer has made room"
+    return _answer(request, HTTPStatus.INSUFFICIENT_STORAGE, "disk-full", detail)
 
 
 def _on_bug(request: Request, error: Exception) -> Response:

@@ -23,6 +23,7 @@ from manyheads_hub.bundles.build import BuiltBundle, build_bundle
 from manyheads_hub.catalogue import queries as catalogue
 from manyheads_hub.catalogue.service import to_generator
 from manyheads_hub.errors import NotReadyError
+from manyheads_hub.evaluations.policy import Policy, read_policy
 from manyheads_hub.evaluations.scores import Scores
 from manyheads_hub.evaluations.suite import Suite, load_suite
 from manyheads_hub.hub import Hub
@@ -47,11 +48,14 @@ class Edition:
     primary: PrimaryArtifact
     heads: tuple[HeadArtifact, ...]
     suite: Suite
+    policy: Policy
 
 
 @contextmanager
 def publishing_alone(hub: Hub, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """Let one process at a time publish; whoever was killed in here holds it no longer. Ends what was cut short.
+    """Let one process at a time publish; whoever was killed in here holds it no longer.
+
+    What was cut short is ended: what a killed hub left before the block begins, what the block left when it raises.
 
     Args:
         on_wait: called now and then while another process publishes; what it raises ends the waiting.
@@ -61,14 +65,22 @@ def publishing_alone(hub: Hub, on_wait: Callable[[], None] = lambda: None) -> It
             on_wait()
             time.sleep(WAIT_SECONDS)
         _end_cut_short(hub)
-        yield
+        try:
+            yield
+        except Exception:
+            try:
+                _end_cut_short(hub)
+            except Exception:  # the block's own error is the one to tell; whoever publishes next ends this first
+                logger.exception("a bundle was cut short and could not be ended")
+            raise
 
 
 def prepare(hub: Hub) -> Edition:
-    """Gather the newest primary, the listed heads on it, and the suite with their proof images.
+    """Gather the newest primary, the listed heads on it, the suite with their proof images, and the policy.
 
     Raises:
         NotReadyError: the hub has no primary or no suite.
+        UsageError, ManifestError: the policy is missing or none.
         MissingKeysError: the keys that publishing needs are not here.
     """
     hub.keyring.signers("targets")  # before minutes are spent on measuring
@@ -82,13 +94,14 @@ def prepare(hub: Hub) -> Edition:
         primary=primary,
         heads=tuple(read_head(hub.blobs.read(head.digest), primary) for head in listed),
         suite=load_suite(hub.suite_folder(), {head.generator: BlobSequence(hub.blobs, head.proofs) for head in listed}),
+        policy=read_policy(hub.settings.policy),
     )
 
 
 def publish(hub: Hub, edition: Edition, measured: Iterator[Scores]) -> BundleInfo:
     """Publish a bundle, unless it would say what the newest one says already. Call it while `publishing_alone`.
 
-    The plan: (1) keep the scores and build; (2) nothing new: done; (3) keep the objects and the bundle's row; (4) sign;
+    The plan: (1) build from the scores; (2) nothing new: done; (3) keep the objects and the bundle's row; (4) sign;
     (5) mark everything published, in one transaction.
 
     Args:
@@ -133,9 +146,12 @@ def publish(hub: Hub, edition: Edition, measured: Iterator[Scores]) -> BundleInf
 
 
 def withdraw_candidate(session: Session) -> PrimaryRow | None:
-    """Forget a primary that could not be published, so that the present one stays the newest; return it."""
+    """Forget a primary that could not be published, so that the present one stays the newest; return it.
+
+    One that a bundle names is kept: that bundle is still to be ended (`publishing_alone`), or another process is at it.
+    """
     row = primaries.newest(session)
-    if row is None or row.published is not None:
+    if row is None or row.published is not None or bundles.names_primary(session, row.digest):
         return None
     session.delete(row)
     return row
@@ -145,14 +161,12 @@ def _build(session: Session, hub: Hub, edition: Edition, measured: Iterator[Scor
     """Build from the scores of what is still listed: a head may have been yanked while it was measured."""
     primary = edition.primary.digest
     detector_scores = next(measured)
-    hub.blobs.put(detector_scores.to_bytes())
     listed = {row.digest: row for row in catalogue.listed_heads(session, primary)}
     contributors = {row.id: row for row in session.scalars(select(ContributorRow))}
 
     def entries() -> Iterator[tuple[BundleHead, Scores]]:
         for head, scores in zip(edition.heads, measured, strict=True):
             if (row := listed.get(head.digest)) is not None:
-                hub.blobs.put(scores.to_bytes())
                 yield _to_entry(row, contributors[row.contributor_id]), scores
 
     return build_bundle(
@@ -166,6 +180,7 @@ def _build(session: Session, hub: Hub, edition: Edition, measured: Iterator[Scor
         left_out=[_to_left_out(row, primary) for row in catalogue.all_heads(session) if row.digest not in listed],
         owner_keys={row.key_id: row.public_key for row in contributors.values()},
         hub_key=hub.keyring.evaluation_key(),
+        policy=edition.policy,
     )
 
 

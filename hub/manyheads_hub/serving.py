@@ -107,15 +107,28 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _keep_house(hub: Hub, stop: threading.Event) -> None:
-    """Sign the timestamp and the snapshot again and drop abandoned uploads: now, and every hour."""
+    """Do every chore now, and every hour."""
     while True:
+        do_chores(hub)
+        if stop.wait(HOUSEKEEPING_SECONDS):
+            return
+
+
+def do_chores(hub: Hub) -> None:
+    """Sign the timestamp and the snapshot again; drop abandoned uploads. No chore waits for another to succeed."""
+    for chore in (_sign_again, _drop_abandoned):
         try:
-            logger.info("signed again: %s", ", ".join(hub.repository.refresh()))
-            if forgotten := forget_abandoned(hub):
-                logger.info("dropped %d abandoned uploads", forgotten)
+            chore(hub)
         except (ManyheadsError, OSError) as error:
             logger.warning("housekeeping: %s", error)
         except Exception:  # the hub goes on serving; the next hour tries again
             logger.exception("housekeeping failed")
-        if stop.wait(HOUSEKEEPING_SECONDS):
-            return
+
+
+def _sign_again(hub: Hub) -> None:
+    logger.info("signed again: %s", ", ".join(hub.repository.refresh()))
+
+
+def _drop_abandoned(hub: Hub) -> None:
+    if forgotten := forget_abandoned(hub):
+        logger.info("dropped %d abandoned uploads", forgotten)

@@ -33,6 +33,8 @@ class Limits:
     upload_bytes: int = max(MAX_HEAD_BYTES, MAX_FILE_BYTES)  # of one object: no head and no image may be larger
     contributor_bytes: int = 8 << 30  # of all objects of one contributor: 2,000 proofs of 4 MB
     submissions_per_day: int = 50  # each shows the contributor a figure measured on the hidden suite
+    offers_per_day: int = 200  # heads that come to the door, taken in or not: each is up to 2,000 images to decode
+    proof_pixels: int = 25_000_000  # of one proof image: 75 MB decoded, a second's work; what a trunk sees is far smaller
     request_bytes: int = 1 << 20  # of any other request: 2,000 proof digests are 150 kB
 
 

@@ -18,7 +18,7 @@ NAMES = MetaData(  # one spelling of every constraint, on every database
         "pk": "pk_%(table_name)s",
     }
 )
-REVISION = "0001"  # the newest migration, the one that makes these tables
+REVISION = "0002"  # the newest migration, the one that makes these tables
 WAITING_OR_ACCEPTED = "state IN ('received', 'evaluating', 'accepted')"
 
 
@@ -93,9 +93,18 @@ class PrimaryRow(Table):
     architecture: Mapped[str]
     image_size: Mapped[int | None]
     size_bytes: Mapped[int]
-    scores: Mapped[Digest | None]  # the detector's, on the suite
     added: Mapped[str]
     published: Mapped[str | None]
+
+
+class OfferRow(Table):
+    """A head that came to the door, taken in or not: the last day's are counted."""
+
+    __tablename__ = "offers"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    contributor_id: Mapped[int] = mapped_column(ForeignKey("contributors.id"), index=True)
+    made: Mapped[str]
 
 
 class SubmissionRow(Table):
@@ -149,9 +158,8 @@ class HeadRow(Table):
     reason: Mapped[str | None]  # why it is not listed any more
     owner_statement: Mapped[Digest]
     hub_statement: Mapped[Digest]
-    scores: Mapped[Digest]
     proofs: Mapped[list[str]]  # digests
-    evaluation: Mapped[dict[str, Any]]  # api.EvaluationInfo, of the newest scores
+    evaluation: Mapped[dict[str, Any]]  # api.EvaluationInfo, when it was accepted
     accepted: Mapped[str]
 
 
@@ -168,7 +176,7 @@ class PictureRow(Table):
 
 
 class BundleRow(Table):
-    """A bundle. Written before it is signed, marked `published` afterwards: a killed hub signs the same one again."""
+    """A bundle. Written before it is signed, marked `published` afterwards; forgotten when clients never saw it."""
 
     __tablename__ = "bundles"
 
@@ -209,7 +217,7 @@ class JobRow(Table):
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str]  # evaluate | publish
     subject: Mapped[str]  # a submission's id; empty for publish
-    state: Mapped[str]  # queued | leased | done | dead
+    state: Mapped[str]  # queued | leased | done | dead | superseded (by its like, queued meanwhile)
     attempts: Mapped[int]
     run_after: Mapped[float]  # seconds since 1970
     lease_until: Mapped[float | None]

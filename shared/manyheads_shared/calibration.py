@@ -1,24 +1,32 @@
 """Thresholds from measured scores: bands for the detector and every head. Pure; numbers in, numbers out.
 
 A band has two edges. At or above `high` a score means yes, below `low` it means no, between them the evidence is not enough.
-`high` is the conformal quantile of the negatives: at most a share `alpha` of fresh negatives score above it, whatever
-their distribution (Vovk, Gammerman, Shafer 2005, ch. 4). Heads share one family-wise budget: with K heads each gets
-alpha / K, so that a photograph is claimed by *any* head at most `alpha` of the time. `low` is the matching quantile of the
-positives. Where the two leave a gap, any score in it separates them, and the middle is taken.
+`high` rests on conformal quantiles of the negatives: at most a share `alpha` of fresh negatives like those of one group
+score above that group's, whatever their distribution (Vovk, Gammerman, Shafer 2005, ch. 4). A quantile of a mixture would
+bound the mixture only, and many tame images would hide a few that are claimed; so every source is a group of its own where
+it is large enough for `alpha`, the smaller ones of a kind are one together, and `high` is the highest of their quantiles.
+
+Heads share one family-wise budget: with K heads each gets alpha / K, so that a photograph is claimed by *any* head at most
+`alpha` of the time. `low` is the matching quantile of the positives. Where the two leave a gap, any score in it separates
+them, and the middle is taken.
 """
 
 import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from manyheads_shared.dataset import Kind
 from manyheads_shared.digest import Digest
 from manyheads_shared.document import Count, Document, Value
 from manyheads_shared.manifest import DigestField
 
 Logits = NDArray[np.float32]
+Sources = Mapping[tuple[Kind, str], Logits]  # logits of the images of each source, by kind and name
 Tolerated = Annotated[float, Field(gt=0, lt=1)]  # a share of errors
 
 DETECTOR_ALPHA = 0.01  # share of real images that may be called generated
@@ -31,9 +39,9 @@ class Band(Value):
 
     low: float
     high: float
-    negatives: Count  # images behind `high`
+    negatives: Count  # images behind `high`, all groups together
     positives: Count  # images behind `low`
-    resolved: bool  # False: fewer than 1/alpha - 1 negatives, so `high` is only their maximum and alpha is not guaranteed
+    resolved: bool  # False: a group has fewer than 1/alpha - 1 images; `high` is above them all, alpha is not guaranteed
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -56,35 +64,51 @@ class Calibration(Document):
     heads: dict[DigestField, Band]
 
 
-def fit_band(negatives: Logits, positives: Logits, *, alpha: float, miss_alpha: float = MISS_ALPHA) -> Band:
+def fit_band(negatives: Sources, positives: Logits, *, alpha: float, miss_alpha: float = MISS_ALPHA) -> Band:
     """Fit one band.
 
     Args:
-        negatives: float32 (N,) logits of images the answer should be no for; N >= 1.
+        negatives: float32 (N,) logits of images the answer should be no for, by source; N >= 1 in all.
         positives: float32 (M,) logits of images the answer should be yes for; M >= 1.
-        alpha: tolerated share of negatives at or above `high`, in (0, 1).
+        alpha: tolerated share of the negatives of any one group at or above `high`, in (0, 1).
         miss_alpha: tolerated share of positives below `low`, in (0, 1).
 
     Raises:
         ValueError: an empty side.
     """
-    if negatives.size == 0 or positives.size == 0:
+    count = sum(scores.size for scores in negatives.values())
+    if count == 0 or positives.size == 0:
         raise ValueError("a band needs at least one negative and one positive score")
-    upper, resolved = _conformal_quantile(negatives, alpha)
+    quantiles = [_conformal_quantile(group, alpha) for group in _group(negatives, alpha)]
+    upper, resolved = max(score for score, _ in quantiles), all(sound for _, sound in quantiles)
     # strictly above the quantile, so that "at or above high" keeps the guarantee
     high = float(np.nextafter(np.float32(upper), np.float32(np.inf)))
     lower, _ = _conformal_quantile(-positives, miss_alpha)
     low = -lower
     if low > high:
         low = high = (low + high) / 2
-    return Band(low=low, high=high, negatives=negatives.size, positives=positives.size, resolved=resolved)
+    return Band(low=low, high=high, negatives=count, positives=positives.size, resolved=resolved)
+
+
+def _group(negatives: Sources, alpha: float) -> Iterator[Logits]:
+    """Each source that is large enough for alpha by itself; the smaller ones of a kind together."""
+    small: dict[Kind, list[Logits]] = defaultdict(list)
+    for (kind, _), scores in negatives.items():
+        if _rank(scores.size, alpha) <= scores.size:
+            yield scores
+        elif scores.size:
+            small[kind].append(scores)
+    yield from (np.concatenate(several) for several in small.values())
 
 
 def _conformal_quantile(scores: Logits, alpha: float) -> tuple[float, bool]:
     """The ceil((n+1)(1-alpha))-th smallest score; the largest, unresolved, where n is too small for alpha."""
-    rank = math.ceil((scores.size + 1) * (1 - alpha))
-    resolved = rank <= scores.size
-    return float(np.sort(scores)[min(rank, scores.size) - 1]), resolved
+    rank = _rank(scores.size, alpha)
+    return float(np.sort(scores)[min(rank, scores.size) - 1]), rank <= scores.size
+
+
+def _rank(count: int, alpha: float) -> int:
+    return math.ceil((count + 1) * (1 - alpha))
 
 
 def head_alpha(heads_alpha: float, head_count: int) -> float:
@@ -96,8 +120,8 @@ def build_calibration(
     *,
     primary: Digest,
     suite: Digest,
-    detector: tuple[Logits, Logits],
-    heads: dict[Digest, tuple[Logits, Logits]],
+    detector: tuple[Sources, Logits],
+    heads: Mapping[Digest, tuple[Sources, Logits]],
     detector_alpha: float = DETECTOR_ALPHA,
     heads_alpha: float = HEADS_ALPHA,
     miss_alpha: float = MISS_ALPHA,
@@ -105,8 +129,8 @@ def build_calibration(
     """Fit all bands of a bundle.
 
     Args:
-        detector: logits of real images, logits of generated images.
-        heads: for each head digest, logits of images of other origin, logits of its generator's images.
+        detector: logits of real images by source, logits of generated images.
+        heads: for each head digest, logits of images of other origin by source, logits of its generator's images.
     """
     each = head_alpha(heads_alpha, len(heads))
     return Calibration.new(

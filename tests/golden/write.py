@@ -14,7 +14,7 @@ from securesystemslib.signer import CryptoSigner
 
 from manyheads_shared.artifact import PrimaryArtifact, Tensors, read_head, read_primary, write_head, write_primary
 from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut
-from manyheads_shared.calibration import build_calibration
+from manyheads_shared.calibration import Sources, build_calibration
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.decision import answer, decide
 from manyheads_shared.digest import digest_bytes
@@ -97,7 +97,8 @@ def write(folder: Path) -> None:
         ),
         hub,
     )
-    sides = np.linspace(-2, 0.25, 150, dtype=np.float32), np.linspace(0, 2, 60, dtype=np.float32)
+    negatives: Sources = {("real", "photos"): np.linspace(-2, 0.25, 150, dtype=np.float32)}
+    sides = negatives, np.linspace(0, 2, 60, dtype=np.float32)
     calibration = build_calibration(
         primary=primary.digest, suite=digest_bytes(b"suite"), detector=sides, heads={head.digest: sides}
     )

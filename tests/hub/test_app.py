@@ -1,18 +1,22 @@
 """What every answer has: a problem document when it is a no, headers that trust nothing, a description that is frozen."""
 
-import errno
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from manyheads_hub.app import create_app
 from manyheads_hub.hub import Hub
 from manyheads_hub.security import SECURITY_HEADERS
 from manyheads_hub.settings import Settings
 from manyheads_shared.api import Problem
-from tests.support.live_hub import Api, Owner, enrol, serving
+from manyheads_shared.digest import digest_bytes, hex_of
+from tests.support.live_hub import Api, Owner, enrol, package, serving, serving_app
+from tests.support.makers import make_generator
+from tests.support.world import trained_primary
 
 OPENAPI = Path(__file__).parents[2] / "docs" / "openapi.json"
 
@@ -50,6 +54,9 @@ def test_health_answers_without_a_token(stranger: Api) -> None:
         ("GET", "/tuf/metadata/99.root.json", 404, "not-found"),
         ("GET", "/tuf/targets/..%2F..%2Fhub.toml", 404, "not-found"),
         ("GET", "/tuf/metadata/..%2F..%2Fhub.toml", 404, "not-found"),
+        ("GET", "/tuf/metadata/%00", 404, "not-found"),
+        ("GET", "/tuf/targets/" + "x" * 300, 404, "not-found"),
+        ("GET", "/v1/bundles/99999999999999999999", 404, "not-found"),
     ],
 )
 def test_every_no_is_a_problem_document(stranger: Api, method: str, path: str, status: int, code: str) -> None:
@@ -84,13 +91,24 @@ def test_a_token_that_expired_or_was_replaced_is_refused(hub: Hub, ada: Owner, a
     assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
 
 
-def test_a_full_disk_is_told_as_one(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+def test_a_full_database_is_told_as_a_full_disk(hub: Hub, ada: Owner) -> None:
+    app = create_app(hub.settings)
 
-    monkeypatch.setattr("manyheads_hub.uploads.service._locked", full)
-    answer = api.upload(b"some bytes")
-    assert (answer.status_code, answer.json()["code"]) == (507, "disk-full")
+    @event.listens_for(app.state.hub.database.reader, "connect")
+    def _leave_no_room(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA max_page_count = 1")  # SQLite makes it the pages there are
+
+    with serving_app(app) as url, Api(url, ada.token) as api:  # until the pages there are have no room for a row
+        answers = [api.append(digest_bytes(bytes([i])), b"x", offset=0, length=2) for i in range(100)]
+    assert {answer.status_code for answer in answers} == {204, 507}
+    assert answers[-1].json()["code"] == "disk-full"
+
+
+def test_a_file_of_the_hubs_own_that_the_disk_changed_is_no_fault_of_the_callers(hub: Hub, ada: Owner, api: Api) -> None:
+    name = hex_of(digest_bytes(trained_primary()))
+    (hub.settings.blobs / name[:2] / name).write_bytes(b"something else")
+    answer = api.submit(package(ada, make_generator("alpha")))
+    assert (answer.status_code, answer.json()["code"]) == (500, "blob-damaged")
 
 
 def test_a_bug_is_a_problem_document_too_and_says_nothing_of_the_inside(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from manyheads_hub.blobs import BlobMissingError, BlobSequence, DirectoryBlobStore
+from manyheads_hub.blobs import BlobDamagedError, BlobMissingError, BlobSequence, DirectoryBlobStore
 from manyheads_shared.digest import digest_bytes, hex_of
-from manyheads_shared.errors import DigestMismatchError
 
 
 @pytest.fixture
@@ -32,7 +31,7 @@ def test_the_same_bytes_twice_are_written_once(store: DirectoryBlobStore, tmp_pa
 def test_bytes_that_the_disk_changed_are_refused(store: DirectoryBlobStore, tmp_path: Path) -> None:
     digest = store.put(b"weights")
     (tmp_path / hex_of(digest)[:2] / hex_of(digest)).write_bytes(b"weighty")
-    with pytest.raises(DigestMismatchError):
+    with pytest.raises(BlobDamagedError, match="restore it"):
         store.read(digest)
 
 

@@ -2,6 +2,8 @@ import pytest
 from securesystemslib.signer import SSlibKey
 
 from manyheads_hub.bundles.build import BuiltBundle, build_bundle
+from manyheads_hub.evaluations.gate import evaluate
+from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.scores import Scores
 from manyheads_shared.bundle import BundleHead, LeftOut
 from manyheads_shared.digest import Digest, digest_bytes
@@ -15,6 +17,7 @@ assert isinstance(HUB_KEY, SSlibKey)
 assert isinstance(OWNER_KEY, SSlibKey)
 KEYS = {OWNER_KEY.keyid: public_pem(OWNER_KEY), "0" * 64: "of an owner without a head"}
 
+POLICY = Policy.new()
 REAL, ALPHA, BETA = make_rows("real", "celeba", 200), make_rows("generated", "alpha", 30), make_rows("generated", "beta", 30)
 OUTSIDE = make_rows("generated", "unseen", 30, external=True)
 DETECTOR = make_scores(REAL, ALPHA, BETA, OUTSIDE, head=None)
@@ -39,7 +42,12 @@ def head_scores(name: str = "alpha", head: Digest = HEAD) -> Scores:
     return make_scores(rows, [row.model_copy(update={"head": 100.0}) for row in OUTSIDE], head=head)
 
 
-def build(*heads: tuple[BundleHead, Scores], detector: Scores = DETECTOR, left_out: tuple[LeftOut, ...] = ()) -> BuiltBundle:
+def build(
+    *heads: tuple[BundleHead, Scores],
+    detector: Scores = DETECTOR,
+    left_out: tuple[LeftOut, ...] = (),
+    policy: Policy = POLICY,
+) -> BuiltBundle:
     return build_bundle(
         hub="test-hub",
         sequence=3,
@@ -51,6 +59,7 @@ def build(*heads: tuple[BundleHead, Scores], detector: Scores = DETECTOR, left_o
         left_out=left_out,
         owner_keys=KEYS,
         hub_key=HUB_KEY,
+        policy=policy,
     )
 
 
@@ -82,6 +91,28 @@ def test_bands_come_from_the_calibration_half_of_what_is_not_external() -> None:
     band = built.calibration.heads[HEAD]
     assert (band.negatives, band.positives) == (230, 30)  # the photographs and beta; alpha
     assert NO + 1 < band.high < YES  # the external images, all at 100, did not count
+
+
+def test_the_policy_says_what_a_bundle_tolerates_as_it_does_at_the_gate() -> None:
+    rising = [row.model_copy(update={"head": i / 1000, "detector": i / 1000}) for i, row in enumerate(REAL)]
+    own = [row.model_copy(update={"head": 0.0, "detector": 0.0}) for row in ALPHA]
+    proofs = [row.model_copy(update={"proof": True}) for row in own]
+    lax = Policy.new(heads_alpha=0.2, detector_alpha=0.1)
+    built = build((make_entry(), make_scores(rising, own, BETA)), detector=make_scores(rising, own, head=None), policy=lax)
+    strict = build((make_entry(), make_scores(rising, own, BETA)), detector=make_scores(rising, own, head=None))
+    assert (built.calibration.heads_alpha, built.calibration.detector_alpha) == (0.2, 0.1)
+    assert built.calibration.heads[HEAD].high < strict.calibration.heads[HEAD].high
+    assert built.calibration.detector.high < strict.calibration.detector.high
+    gated = evaluate(make_scores(rising, proofs, BETA), make_generator("alpha"), lax, head_count=0)
+    assert gated.threshold == built.calibration.heads[HEAD].high
+
+
+def test_many_images_of_a_catalogued_generator_hide_no_photograph() -> None:
+    rising = [row.model_copy(update={"head": i / 1000}) for i, row in enumerate(REAL)]
+    own = [row.model_copy(update={"head": 0.0}) for row in ALPHA]
+    tame = make_rows("generated", "beta", 1000)
+    alone, beside = (build((make_entry(), make_scores(rising, own, *more))) for more in ([], [tame]))
+    assert alone.calibration.heads[HEAD].high == beside.calibration.heads[HEAD].high
 
 
 def test_more_heads_make_each_threshold_stricter() -> None:

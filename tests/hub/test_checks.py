@@ -1,10 +1,12 @@
 """The checks at the door: each refusal has its own error, and none needs torch."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import safetensors.numpy
+from PIL import Image
 from sqlalchemy import update
 
 from manyheads_hub.errors import ConflictError, ForbiddenError, NotReadyError, SubmissionError
@@ -30,7 +32,7 @@ from tests.support.makers import TIME, make_generator, make_head_bytes
 from tests.support.world import draw_images, draw_proofs, encode, trained_primary
 
 ALPHA = make_generator("alpha")
-PROOFS = draw_proofs("alpha", 21)  # a request holds at least 20
+PROOFS = draw_proofs("alpha", 47)  # 24 of them test a head, which is what the policy asks for
 
 
 @pytest.fixture
@@ -40,8 +42,7 @@ def offer(ada: Owner) -> Package:
 
 def check(hub: Hub, owner: Owner, offer: Package) -> Offer:
     caller, request = hand_over(hub, owner, offer)
-    with hub.database.read() as session:
-        return check_offer(session, hub.blobs, caller, request)
+    return check_offer(hub, caller, request)
 
 
 def altered(head: bytes, **tensors: np.ndarray) -> bytes:
@@ -58,8 +59,8 @@ def test_a_file_that_was_not_uploaded_is_named(hub: Hub, ada: Owner, offer: Pack
     caller, _ = hand_over(hub, ada, replace(offer, proofs=offer.proofs[1:]))
     hub.blobs.put(offer.proofs[0])  # the hub has it, but not from this caller
     request = SubmissionRequest.model_validate(offer.request)
-    with hub.database.read() as session, pytest.raises(SubmissionError, match="1 of 23 files were not uploaded"):
-        check_offer(session, hub.blobs, caller, request)
+    with pytest.raises(SubmissionError, match="1 of 49 files were not uploaded"):
+        check_offer(hub, caller, request)
 
 
 def test_a_hub_without_a_primary_is_not_ready(hub: Hub, ada: Owner, offer: Package) -> None:
@@ -143,6 +144,20 @@ def test_bytes_that_are_no_statement_are_refused(hub: Hub, ada: Owner, offer: Pa
 def test_a_proof_that_is_no_image_is_named(hub: Hub, ada: Owner, offer: Package) -> None:
     with pytest.raises(SubmissionError, match=r"proof image sha256:\w+…: expected a PNG"):
         check(hub, ada, replace(offer, proofs=(*offer.proofs, b"not an image")))
+
+
+def test_so_few_proofs_that_the_gate_would_refuse_them_do_not_pass_the_door(hub: Hub, ada: Owner, offer: Package) -> None:
+    with pytest.raises(SubmissionError, match="expected at least 47 proof images, got 46"):
+        check(hub, ada, replace(offer, proofs=tuple(PROOFS[1:])))
+
+
+def test_a_proof_of_more_pixels_than_allowed_is_refused_undecoded(hub: Hub, ada: Owner, offer: Package) -> None:
+    huge = io.BytesIO()
+    Image.new("L", (6000, 5000)).save(huge, "PNG")
+    whole = huge.getvalue()
+    truncated = whole[: len(whole) // 2]  # to decode it would be another error
+    with pytest.raises(SubmissionError, match="expected at most 25000000 pixels of a proof image, got 6000x5000"):
+        check(hub, ada, replace(offer, proofs=(*PROOFS, truncated)))
 
 
 def test_two_proofs_of_the_same_pixels_are_refused(hub: Hub, ada: Owner, offer: Package) -> None:

@@ -8,9 +8,11 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from manyheads_hub.bundles import service as bundles
 from manyheads_hub.cli import app
 from manyheads_hub.errors import ConflictError, NotFoundError, PublicationError
 from manyheads_hub.hub import Hub
+from manyheads_hub.settings import Settings
 from manyheads_shared.api import BundleInfo
 from manyheads_shared.errors import ArtifactError, UsageError
 from manyheads_shared.keys import generate_key, public_pem
@@ -68,6 +70,31 @@ def test_the_token_stands_alone_on_stdout(folder: Path, tmp_path: Path) -> None:
     result = run("enrol", folder, "bob", "--key", tmp_path / "bob.pub", "--generator", "delta")
     assert (result.stdout.count("\n"), len(result.stdout.strip())) == (1, 46)
     assert "shown once" in result.stderr
+
+
+def test_a_change_of_suite_that_is_killed_half_way_is_finished_by_the_worker(
+    hub: Hub, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = write_suite(tmp_path / "other")
+    next((other / "generated" / "gamma").iterdir()).unlink()
+    before = calibrated_on(hub)
+    write = Settings.write
+
+    def write_and_die(settings: Settings) -> None:
+        write(settings)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Settings, "write", write_and_die)
+        run("suite", folder, other)
+    assert calibrated_on(hub) == before
+    work(hub)
+    assert calibrated_on(hub) != before
+
+
+def calibrated_on(hub: Hub) -> str:
+    with hub.database.read() as session:
+        return bundles.get_bundle(session, hub.blobs, bundles.get_latest(session).sequence)[2].suite
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,22 @@ def test_a_creation_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytes
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_killed_creation_left_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(settings: Settings) -> None:
+        (settings.folder / "keys").mkdir()
+        monkeypatch.setattr("manyheads_hub.creation.shutil.rmtree", lambda *_, **__: None)  # kill -9 cleans up nothing
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(creation, "_fill", die)
+        with pytest.raises(KeyboardInterrupt):
+            create_hub(Settings(tmp_path / "hub", "lab"))
+    monkeypatch.undo()
+    assert len(list(tmp_path.iterdir())) == 1
+    create_hub(Settings(tmp_path / "hub", "lab"))
+    assert [path.name for path in tmp_path.iterdir()] == ["hub"]
+
+
 @pytest.mark.parametrize("sources", [{"real/photos": 2}, {"generated/other": 2}, {"real/photos": 2, "external/generated/x": 2}])
 def test_a_suite_without_both_kinds_is_refused(tmp_path: Path, sources: dict[str, int]) -> None:
     with pytest.raises(DatasetError, match="thresholds need both kinds"):

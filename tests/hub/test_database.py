@@ -4,14 +4,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from manyheads_hub.auth import issue_token
+from manyheads_hub.creation import check_new_hub, create_hub
 from manyheads_hub.database import Database
-from manyheads_hub.migrations.run import upgrade
+from manyheads_hub.hub import open_hub
+from manyheads_hub.migrations.run import alembic_config, upgrade
 from manyheads_hub.tables import ContributorRow, Table, TokenRow
 from manyheads_shared.errors import UsageError
 
@@ -28,6 +31,18 @@ def test_the_migrations_make_the_declared_tables(database: Database) -> None:
     with database.reader.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), Table.metadata) == []
     database.check_version()
+
+
+def test_a_hub_of_an_earlier_version_is_brought_up_to_date_when_it_is_opened(tmp_path: Path) -> None:
+    create_hub(check_new_hub(tmp_path / "hub", name="lab", suite=None))
+    old = Database(tmp_path / "hub" / "hub.sqlite")
+    old.path.unlink()
+    with old.writer.begin() as connection:
+        command.upgrade(alembic_config(connection), "0001")
+        connection.execute(text("INSERT INTO contributors (owner, key_id, public_key, enrolled) VALUES ('ada', 'k', 'p', 't')"))
+    old.close()
+    with open_hub(tmp_path / "hub") as hub, hub.database.read() as session:
+        assert session.scalars(select(ContributorRow.owner)).all() == ["ada"]
 
 
 def test_upgrading_twice_changes_nothing(database: Database) -> None:

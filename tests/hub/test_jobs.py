@@ -142,8 +142,11 @@ def test_a_failed_job_gives_way_to_its_like_that_was_queued_meanwhile(database: 
     enqueue(database, "a")
     with database.write() as session:
         assert jobs.retry(session, lease, "no space")
-    assert claim_one(database).job_id != lease.job_id
+    later = claim_one(database)
+    assert later.job_id != lease.job_id
     assert claim(database) is None
+    with database.read() as session:
+        assert jobs.standing_for(session, lease.job_id) == later.job_id == jobs.standing_for(session, later.job_id)
 
 
 def test_the_position_in_the_queue_counts_those_before(database: Database) -> None:

@@ -44,13 +44,29 @@ def test_a_creation_that_was_killed_is_finished_by_the_next_and_keeps_its_keys(t
     public_path(Keyring(tmp_path).paths("targets")[0]).unlink()
     keyring = create_keys(tmp_path)
     assert keyring.public_keys("root") == before
-    assert all(keyring.can_sign(name) for name in PLANS)
+    assert all(keyring.signers(name) for name in PLANS)
 
 
 def test_one_root_key_may_be_lost(tmp_path: Path) -> None:
     keyring = create_keys(tmp_path)
     keyring.paths("root")[1].unlink()
     assert len(keyring.signers("root")) == 2
+
+
+def test_one_root_key_may_be_damaged_and_one_targets_key_may_not(tmp_path: Path) -> None:
+    keyring = create_keys(tmp_path)
+    for name in ("root", "targets"):
+        keyring.paths(name)[0].write_bytes(b"garbage")
+    assert len(keyring.signers("root")) == 2
+    with pytest.raises(UsageError, match="targets-1: expected an Ed25519 private key"):
+        keyring.signers("targets")
+
+
+def test_a_folder_that_cannot_be_looked_into_holds_no_keys(tmp_path: Path) -> None:
+    keyring = Keyring(tmp_path / ("k" * 300))  # a name no file system takes; as bad as a folder of another user
+    assert keyring.private_key_ids("root") == set()
+    with pytest.raises(MissingKeysError, match="found 0"):
+        keyring.signers("root")
 
 
 def test_absent_offline_keys_are_named_and_hinder_no_online_signature(tmp_path: Path) -> None:

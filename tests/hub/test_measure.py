@@ -7,9 +7,10 @@ import pytest
 from PIL import Image
 
 from manyheads_hub.evaluations import measure
-from manyheads_hub.evaluations.measure import PICTURES, measure_catalogue, measure_head, measure_primary
-from manyheads_hub.evaluations.scores import detector_logits, head_logits
+from manyheads_hub.evaluations.measure import PICTURES, measure_catalogue, measure_head
+from manyheads_hub.evaluations.scores import Scores, detector_logits, head_logits
 from manyheads_hub.evaluations.suite import Suite, load_suite
+from manyheads_shared.artifact import PrimaryArtifact
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import NonFiniteScoreError
@@ -40,6 +41,10 @@ def proofs(tmp_path: Path) -> list[bytes]:
     return [path.read_bytes() for path in sorted((folder / "generated/alpha").iterdir())]
 
 
+def measure_detector(primary: PrimaryArtifact, suite: Suite) -> Scores:
+    return next(measure_catalogue(primary, [], suite, COMPUTE))
+
+
 def test_every_image_is_scored_as_the_client_would_score_it(suite: Suite, proofs: list[bytes]) -> None:
     rows = measure_head(PRIMARY, HEAD, suite, proofs, COMPUTE).scores.rows
     pixels = {image.digest: image.decode() for image in suite.images} | {
@@ -63,7 +68,7 @@ def test_proof_images_are_marked_and_the_suites_are_not(suite: Suite, proofs: li
 
 
 def test_a_primarys_own_scores_have_no_head(suite: Suite) -> None:
-    scores = measure_primary(PRIMARY, suite, COMPUTE)
+    scores = measure_detector(PRIMARY, suite)
     assert scores.head is None
     assert {row.head for row in scores.rows} == {None}
 
@@ -79,7 +84,7 @@ def test_the_same_measurement_twice_gives_the_same_bytes(folder: Path, proofs: l
 def test_a_whole_catalogue_is_measured_like_each_of_its_heads(suite: Suite) -> None:
     heads = [HEAD, make_head(PRIMARY, make_generator("beta"), seed=5)]
     detector, *each = measure_catalogue(PRIMARY, heads, suite, COMPUTE)
-    assert detector == measure_primary(PRIMARY, suite, COMPUTE)
+    assert detector == measure_detector(PRIMARY, suite)
     assert [scores.head for scores in each] == [head.digest for head in heads]
     for head, scores in zip(heads, each, strict=True):
         np.testing.assert_allclose(
@@ -119,7 +124,7 @@ def test_a_catalogue_of_many_heads_takes_one_pass_an_image(suite: Suite, monkeyp
 
 def test_undecodable_images_are_listed_and_the_rest_is_scored(folder: Path) -> None:
     (folder / "real/celeba/broken.png").write_bytes(b"no picture")
-    scores = measure_primary(PRIMARY, load_suite(folder, {}), COMPUTE)
+    scores = measure_detector(PRIMARY, load_suite(folder, {}))
     assert len(scores.rows) == sum(SOURCES.values())
     assert [unusable.digest for unusable in scores.unusable] == [digest_bytes(b"no picture")]
 
@@ -127,7 +132,7 @@ def test_undecodable_images_are_listed_and_the_rest_is_scored(folder: Path) -> N
 def test_images_of_several_sizes_are_scored_at_their_own_size(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_dataset(folder, {"generated/large": 3}, size=80)
     passes = count_trunk_images(monkeypatch)
-    scores = measure_primary(make_primary(size=None), load_suite(folder, {}), COMPUTE)
+    scores = measure_detector(make_primary(size=None), load_suite(folder, {}))
     assert len(scores.rows) == sum(SOURCES.values()) + 3
     assert 3 in passes
 
@@ -135,7 +140,7 @@ def test_images_of_several_sizes_are_scored_at_their_own_size(folder: Path, monk
 def test_large_images_come_in_smaller_batches(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "BATCH_PIXELS", 4 * SIZE * SIZE)
     passes = count_trunk_images(monkeypatch)
-    assert len(measure_primary(PRIMARY, suite, COMPUTE).rows) == len(suite.images)
+    assert len(measure_detector(PRIMARY, suite).rows) == len(suite.images)
     assert passes == [4, 4, 4, 4, 1]  # the probe, then 13 images
 
 
@@ -143,7 +148,7 @@ def test_an_image_too_small_for_the_primary_is_listed(folder: Path) -> None:
     spec = PRIMARY.manifest.preprocessing.model_copy(update={"fit": "crop"})
     cropping = replace(PRIMARY, manifest=PRIMARY.manifest.model_copy(update={"preprocessing": spec}))
     write_dataset(folder, {"generated/small": 2}, size=20)
-    scores = measure_primary(cropping, load_suite(folder, {}), COMPUTE)
+    scores = measure_detector(cropping, load_suite(folder, {}))
     assert len(scores.rows) == sum(SOURCES.values())
     assert [unusable.reason for unusable in scores.unusable] == [
         "expected at least 32x32 pixels for this primary, got 20x20"

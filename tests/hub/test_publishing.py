@@ -11,12 +11,14 @@ from manyheads_hub.evaluations import jobs
 from manyheads_hub.evaluations.measure import measure_catalogue
 from manyheads_hub.evaluations.worker import finish_job
 from manyheads_hub.hub import Hub
+from manyheads_hub.primaries import queries as primaries_queries
 from manyheads_hub.primaries import service as primaries
 from manyheads_shared.artifact import read_primary
 from manyheads_shared.bundle import BundleManifest, verify_bundle
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.digest import digest_bytes
-from tests.support.live_hub import Owner, find, package, publish_primary, submit, work
+from manyheads_shared.keys import generate_key, write_private_key
+from tests.support.live_hub import Owner, find, let_leases_run_out, package, publish_primary, submit, work
 from tests.support.makers import make_generator
 from tests.support.world import trained_head, trained_primary
 
@@ -136,6 +138,33 @@ def test_a_primary_that_cannot_be_published_is_withdrawn(hub: Hub) -> None:
     assert latest(hub).primary == digest_bytes(trained_primary("1"))
 
 
+def test_a_failed_job_that_gave_way_is_not_told_as_success(hub: Hub) -> None:
+    with hub.database.write() as session:
+        jobs.enqueue(session, "publish")
+        lease = jobs.claim(session)
+        assert lease is not None
+        jobs.enqueue(session, "publish")
+        jobs.retry(session, lease, "the disk was full")
+    (hub.settings.keys / "offline").rename(hub.settings.keys / "safe")
+    with pytest.raises(PublicationError, match="Bring the offline keys back"):
+        finish_job(hub, lease.job_id)
+
+
+def test_a_publication_that_cannot_be_signed_says_why_and_leaves_nothing_behind(hub: Hub) -> None:
+    key = hub.settings.keys / "online" / "snapshot-1"  # needed only when the bundle's row is written already
+    own = key.read_bytes()
+    key.unlink()
+    write_private_key(key, generate_key())
+    with pytest.raises(PublicationError, match="snapshot keys in"):
+        publish_primary(hub, trained_primary("2"))
+    with hub.database.read() as session:
+        assert queries.unpublished(session) is None
+        assert primaries_queries.find(session, digest_bytes(trained_primary("2"))) is None
+    key.write_bytes(own)
+    publish_primary(hub, trained_primary("2"))
+    assert (latest(hub).sequence, latest(hub).primary) == (2, digest_bytes(trained_primary("2")))
+
+
 class Killed(BaseException):
     """Stands for kill -9: nothing of ours catches it."""
 
@@ -168,6 +197,30 @@ def test_a_publication_that_was_cut_short_is_made_good(
     assert (latest(hub).sequence, find(hub, submission).bundle_sequence) == (2, 2)
     with hub.database.read() as session:
         assert (queries.unpublished(session), len(queries.published(session))) == (None, 2)
+
+
+def test_a_publication_that_kills_its_workers_is_given_up_and_its_primary_withdrawn(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = trained_primary("2")
+    hub.blobs.put(data)
+    with hub.database.write() as session:
+        job = primaries.add(session, read_primary(data), len(data))
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("manyheads_hub.signing.repository.TufRepository.publish", die)
+        for _ in range(jobs.MAX_ATTEMPTS):
+            with pytest.raises(Killed):
+                work(hub)
+            let_leases_run_out(hub)
+    with pytest.raises(PublicationError, match="killed by this job"):
+        finish_job(hub, job)
+    with hub.database.read() as session:
+        assert queries.unpublished(session) is None
+        assert primaries_queries.find(session, digest_bytes(data)) is None
 
 
 def test_a_head_yanked_while_it_is_measured_is_not_published(hub: Hub, ada: Owner) -> None:

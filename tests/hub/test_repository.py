@@ -14,8 +14,9 @@ from manyheads_hub.signing.repository import TufRepository
 from manyheads_hub.signing.tuf_files import RepositoryStateError
 from manyheads_shared.bundle import object_target
 from manyheads_shared.digest import digest_bytes, hex_of
-from manyheads_shared.errors import DigestMismatchError
+from manyheads_shared.errors import DigestMismatchError, ManyheadsError
 from manyheads_shared.files import write_atomic
+from manyheads_shared.keys import generate_key, write_private_key
 from tests.support.tuf_client import fetch_target, open_updater
 
 
@@ -142,7 +143,8 @@ def resign_snapshot(hub: Hub) -> None:
     """What a thief of the online keys alone can do: name other targets in a new snapshot."""
     repository = hub.repository
     state = repository._files.read_state()
-    repository._advance(state.root, timestamp_version=state.timestamp.signed.version + 1, targets=state.targets)
+    snapshot = repository._sign_snapshot(state.root, state.targets)
+    repository._sign_timestamp(state.root, snapshot, version=state.timestamp.signed.version + 1)
 
 
 def test_every_role_is_signed_by_as_many_keys_as_its_threshold(hub: Hub) -> None:
@@ -193,6 +195,18 @@ def test_refreshing_goes_on_without_the_offline_keys(tmp_path: Path) -> None:
     assert hub.repository.refresh() == ("snapshot", "timestamp")
     assert hub.fetch() == b"bundle 1"
     with pytest.raises(MissingKeysError):
+        hub.repository.refresh(everything=True)
+
+
+@pytest.mark.parametrize("content", ["garbage", "another hub's key"])
+def test_refreshing_goes_on_with_offline_keys_that_do_not_sign(tmp_path: Path, content: str) -> None:
+    hub = Hub(tmp_path, age=200)
+    hub.days_ago = 0
+    for path in (tmp_path / "keys" / "offline").glob("*-?"):
+        path.unlink()
+        path.write_bytes(b"garbage") if content == "garbage" else write_private_key(path, generate_key())
+    assert hub.repository.refresh() == ("snapshot", "timestamp")
+    with pytest.raises(ManyheadsError):
         hub.repository.refresh(everything=True)
 
 

@@ -9,13 +9,15 @@ from pathlib import Path
 import httpx
 from sqlalchemy import select
 
+from manyheads_hub.auth import authenticate
 from manyheads_hub.bundles import queries
 from manyheads_hub.bundles import service as bundles
 from manyheads_hub.hub import Hub
-from manyheads_hub.tables import HeadRow, JobRow
+from manyheads_hub.serving import do_chores
+from manyheads_hub.tables import HeadRow, JobRow, UploadRow
 from manyheads_shared.digest import digest_bytes, hex_of
 from tests.support.live_hub import Api, Owner, find, let_leases_run_out, package, running, submit, wait_until
-from tests.support.makers import make_generator
+from tests.support.makers import TIME, make_generator
 from tests.support.tuf_client import fetch_target, open_updater
 
 DATA = bytes(range(256)) * 40_000  # about 10 MB
@@ -126,3 +128,13 @@ def test_a_port_that_is_taken_is_told(hub: Hub) -> None:
 def test_the_web_process_loads_no_torch(hub: Hub) -> None:
     code = "import sys, manyheads_hub.serving; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_chore_that_fails_keeps_no_other_from_being_done(hub: Hub, ada: Owner) -> None:
+    with hub.database.write() as session:
+        contributor = authenticate(session, ada.token).contributor_id
+        session.add(UploadRow(contributor_id=contributor, digest=digest_bytes(DATA), length=9, created=TIME, completed=None))
+    (hub.settings.tuf_metadata / "timestamp.json").unlink()  # nothing can be signed again
+    do_chores(hub)
+    with hub.database.read() as session:
+        assert session.scalars(select(UploadRow)).all() == []

@@ -1,5 +1,6 @@
 """Uploads over HTTP: resumable, checked at the last byte, refused before a byte is read."""
 
+import io
 import socket
 import threading
 from collections.abc import Iterator
@@ -8,12 +9,14 @@ from pathlib import Path
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
+from typing_extensions import Buffer
 
 from manyheads_hub.hub import Hub
 from manyheads_hub.settings import Limits
 from manyheads_hub.tables import UploadRow
 from manyheads_hub.uploads import service
+from manyheads_hub.uploads.routes import write_whole
 from manyheads_shared.digest import digest_bytes, hex_of
 from tests.support.live_hub import Api, Owner, enrol, serving, wait_until
 
@@ -79,6 +82,42 @@ def test_what_arrived_before_the_caller_hung_up_is_kept(hub: Hub, ada: Owner, ap
         wait_until(lambda: partial(hub).exists() and partial(hub).stat().st_size == 500_000)
     wait_until(lambda: api.append(DIGEST, DATA[500_000:], offset=500_000, length=len(DATA)).status_code == 204)
     assert hub.blobs.read(DIGEST) == DATA
+
+
+@pytest.mark.parametrize("ask", ["HEAD", "PATCH"])
+def test_an_upload_whose_last_byte_was_never_checked_is_finished_when_it_is_asked_for(hub: Hub, api: Api, ask: str) -> None:
+    leave_unchecked(hub, api, DATA)
+    if ask == "HEAD":
+        assert api.offset(DATA) == len(DATA)
+    else:
+        assert api.append(DIGEST, b"", offset=len(DATA), length=len(DATA)).status_code == 204
+    with hub.database.read() as session:
+        assert session.scalars(select(UploadRow.completed)).one() is not None
+    assert (hub.blobs.read(DIGEST), partial(hub).exists()) == (DATA, False)
+
+
+def test_unchecked_bytes_that_turn_out_to_be_others_are_thrown_away(hub: Hub, api: Api) -> None:
+    leave_unchecked(hub, api, DATA[::-1])
+    assert (api.offset(DATA), partial(hub).exists()) == (0, False)
+    api.upload(DATA).raise_for_status()
+    assert hub.blobs.read(DIGEST) == DATA
+
+
+def leave_unchecked(hub: Hub, api: Api, data: bytes) -> None:
+    """What a hub leaves that is killed when the last byte has arrived and is not checked."""
+    api.append(DIGEST, data[:-1], offset=0, length=len(DATA)).raise_for_status()
+    with partial(hub).open("ab") as stream:
+        stream.write(data[-1:])
+
+
+def test_a_file_that_takes_few_bytes_at_a_time_is_given_them_all() -> None:
+    class Sipping(io.BytesIO):
+        def write(self, data: Buffer) -> int:
+            return super().write(memoryview(data)[:1000])
+
+    stream = Sipping()
+    write_whole(stream, DATA)
+    assert stream.getvalue() == DATA
 
 
 def test_two_at_once_leave_one_sound_object(hub: Hub, ada: Owner, api: Api) -> None:

@@ -1,5 +1,8 @@
 """Figures in words say neither more nor less than was measured."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from manyheads_hub.pages import words
@@ -33,7 +36,7 @@ def test_a_bundle_without_heads_promises_nothing_about_sharing() -> None:
     )
     said = " ".join(words.budgets(calibration))
     assert "share that budget" not in said
-    assert "One band rests on too few images" in said
+    assert "One band rests on too few images of some origin" in said
 
 
 def test_one_head_has_the_whole_budget() -> None:
@@ -53,3 +56,10 @@ def test_one_head_has_the_whole_budget() -> None:
 def test_the_limits_name_the_smallest_source_without_a_false_positive() -> None:
     sentences = words.limits(make_evaluation("dcgan-litalien", recall=31), make_generator("dcgan-litalien"))
     assert any("40 images of began-anantzoid without one still allow a share of up to 8.8" in said for said in sentences)
+
+
+def test_every_documented_reason_has_a_sentence_for_strangers() -> None:
+    _, _, table = (Path(__file__).parents[2] / "docs/formats/api.md").read_text().partition("| reason | when |\n")
+    documented = set(re.findall(r"^\| `([a-z-]+)`", table.partition("\n\n")[0], re.MULTILINE))
+    assert documented | {"newer-version-listed"} == set(words.REASONS)
+    assert words.reason("dataset") == words.ANOTHER_REASON

@@ -4,18 +4,21 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
-from sqlalchemy import func, select
+import safetensors.numpy
+from sqlalchemy import func, select, update
 
 from manyheads_hub.catalogue import service as catalogue
 from manyheads_hub.evaluations import jobs
+from manyheads_hub.evaluations.policy import Policy, write_policy
 from manyheads_hub.evaluations.worker import Worker
 from manyheads_hub.hub import Hub
-from manyheads_hub.tables import HeadRow
-from manyheads_shared.artifact import read_primary
+from manyheads_hub.tables import HeadRow, SubmissionRow
+from manyheads_shared.artifact import MANIFEST_KEY, read_head_manifest, read_primary
 from tests.support.live_hub import Owner, find, let_leases_run_out, package, publish_primary, submit, work
-from tests.support.makers import make_generator, make_head_bytes
-from tests.support.world import draw_proofs, trained_primary
+from tests.support.makers import TIME, make_generator, make_head_bytes
+from tests.support.world import draw_proofs, trained_head, trained_primary
 
 ALPHA = make_generator("alpha")
 
@@ -53,8 +56,20 @@ def test_a_head_that_learnt_nothing_is_refused_with_reasons_and_not_catalogued(h
     assert info.evaluation is not None
 
 
+def test_a_head_whose_scores_overflow_is_refused_at_once(hub: Hub, ada: Owner) -> None:
+    sound = trained_head(ALPHA)
+    huge = {name: np.full_like(tensor, 3e38) for name, tensor in safetensors.numpy.load(sound).items()}
+    head = safetensors.numpy.save(huge, metadata={MANIFEST_KEY: read_head_manifest(sound).to_bytes().decode()})
+    submission = submit(hub, ada, package(ada, ALPHA, head=head))
+    assert work(hub) == 1
+    info = find(hub, submission)
+    assert (info.state, [reason.code for reason in info.reasons]) == ("refused", ["non-finite-score"])
+    assert "train it again" in info.reasons[0].message
+
+
 def test_a_refused_head_may_come_again_with_more_proofs(hub: Hub, ada: Owner) -> None:
-    few = submit(hub, ada, package(ada, ALPHA, proofs=draw_proofs("alpha", 30)))
+    few = submit(hub, ada, package(ada, ALPHA, proofs=draw_proofs("alpha", 50)))
+    write_policy(hub.settings.policy, Policy.new(min_proofs=28))  # a maintainer asks for more meanwhile
     work(hub)
     assert [reason.code for reason in find(hub, few).reasons] == ["too-few-proofs"]
     enough = submit(hub, ada, package(ada, ALPHA))
@@ -126,6 +141,27 @@ def test_a_worker_asked_to_stop_puts_its_job_back(hub: Hub, ada: Owner) -> None:
     assert (find(hub, submission).state, find(hub, submission).queue_position) == ("received", 1)
     work(hub)
     assert find(hub, submission).state == "accepted"
+
+
+def test_an_older_version_that_is_evaluated_late_does_not_replace_a_newer_one(hub: Hub, ada: Owner) -> None:
+    older = submit(hub, ada, package(ada, ALPHA))
+    with hub.database.write() as session:
+        lease = jobs.claim(session)
+        assert lease is not None
+        jobs.retry(session, lease, "the disk was full for a moment")
+        session.execute(update(SubmissionRow).values(created=TIME))  # long before the next one
+    newer = submit(hub, ada, package(ada, make_generator("alpha", "2")))
+    work(hub)
+    let_leases_run_out(hub)
+    work(hub)
+    assert (find(hub, newer).state, find(hub, newer).reasons) == ("accepted", [])
+    assert (find(hub, older).state, [reason.code for reason in find(hub, older).reasons]) == (
+        "accepted",
+        ["newer-version-listed"],
+    )
+    with hub.database.read() as session:
+        states = {entry.generator.title: (entry.state, entry.reason) for entry in catalogue.list_entries(session)}
+    assert states == {"alpha@2": ("listed", None), "alpha@1": ("replaced", "replaced by alpha@2")}
 
 
 def test_an_evaluation_that_fails_is_tried_again(hub: Hub, ada: Owner) -> None:

@@ -22,7 +22,7 @@ from tests.support.tuf_client import fetch_target, open_updater
 from tests.support.world import draw_proofs, trained_primary
 
 ALPHA = make_generator("alpha")
-FEW = draw_proofs("alpha", 21)  # as many as the door asks for, too few for the gate
+FEW = draw_proofs("alpha", 47)  # as many as the door asks for
 
 
 @pytest.fixture
@@ -130,12 +130,13 @@ def test_proofs_and_suite_never_leave_the_hub(hub: Hub, ada: Owner, api: Api) ->
         assert code(api.get(f"/v1/objects/{digest}")) == (404, "not-found")
 
 
-def test_another_owner_sees_nothing_of_a_submission(hub: Hub, ada: Owner, api: Api) -> None:
+def test_a_submissions_figures_and_messages_are_its_owners_alone(hub: Hub, ada: Owner, api: Api) -> None:
     submission = api.submit(package(ada, ALPHA, proofs=FEW)).json()["id"]
     bob = enrol(hub, "bob", ["delta"])
     with Api(str(api.http.base_url), bob.token) as other:
         assert code(other.get(f"/v1/submissions/{submission}")) == (404, "not-found")
         assert other.get("/v1/submissions").json() == []
+        assert other.get(f"/submissions/{submission}").status_code == 200  # the page: state and reasons, as anyone may see
     assert [info["id"] for info in api.get("/v1/submissions").json()] == [submission]
 
 
@@ -179,6 +180,14 @@ def test_the_number_of_submissions_a_day_is_limited(hub: Hub, ada: Owner) -> Non
     with serving(hub.settings.folder) as url, Api(url, ada.token) as api:
         api.submit(package(ada, ALPHA, proofs=FEW)).raise_for_status()
         assert code(api.submit(package(ada, make_generator("beta"), proofs=FEW))) == (429, "quota")
+
+
+def test_offers_that_are_refused_at_the_door_are_counted_too(hub: Hub, ada: Owner) -> None:
+    replace(hub.settings, limits=Limits(offers_per_day=2)).write()
+    with serving(hub.settings.folder) as url, Api(url, ada.token) as api:
+        request = package(ada, ALPHA, proofs=FEW).request  # of what was never uploaded
+        answers = [code(api.http.post("/v1/submissions", json=request)) for _ in range(3)]
+    assert answers == [(422, "submission"), (422, "submission"), (429, "quota")]
 
 
 def test_a_hub_without_a_suite_takes_no_heads(hub: Hub, ada: Owner, api: Api) -> None:

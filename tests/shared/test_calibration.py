@@ -5,12 +5,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from manyheads_shared.calibration import Band, Calibration, build_calibration, fit_band, head_alpha
+from manyheads_shared.calibration import Band, Calibration, Sources, build_calibration, fit_band, head_alpha
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import ManifestError
 from tests.support.makers import NO_DIGEST
 
 logits = st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=60).map(lambda scores: np.array(scores, np.float32))
+NO_GAP = np.full(20, -100, np.float32)  # positives below every negative: `high` stays where the negatives put it
+
+
+def _photos(scores: NDArray[np.float32]) -> Sources:
+    return {("real", "photos"): scores}
 
 
 def _draw(count: int, *, mean: float = 0.0, seed: int = 0) -> NDArray[np.float32]:
@@ -20,9 +25,8 @@ def _draw(count: int, *, mean: float = 0.0, seed: int = 0) -> NDArray[np.float32
 @pytest.mark.parametrize(("alpha", "negatives"), [(0.01, 100), (0.05, 40), (0.01, 250)])
 def test_fresh_negatives_are_claimed_at_most_alpha_of_the_time(alpha: float, negatives: int) -> None:
     draw = np.random.default_rng(1)
-    positives = np.full(20, -100, np.float32)  # no gap: `high` stays where the negatives put it
     claimed = [
-        float((draw.standard_cauchy(500).astype(np.float32) >= fit_band(sample, positives, alpha=alpha).high).mean())
+        float((draw.standard_cauchy(500).astype(np.float32) >= fit_band(_photos(sample), NO_GAP, alpha=alpha).high).mean())
         for sample in draw.standard_cauchy((600, negatives)).astype(np.float32)
     ]
 
@@ -30,11 +34,46 @@ def test_fresh_negatives_are_claimed_at_most_alpha_of_the_time(alpha: float, neg
     assert np.mean(claimed) >= alpha / 3  # and it is not bought by saying no to everything
 
 
+def test_many_tame_images_of_another_generator_buy_no_claims_on_photographs() -> None:
+    draw = np.random.default_rng(4)
+    claimed = []
+    for _ in range(400):
+        photos, tame = draw.normal(0, 1, 100).astype(np.float32), draw.normal(-5, 1, 400).astype(np.float32)
+        band = fit_band({("real", "photos"): photos, ("generated", "tame"): tame}, NO_GAP, alpha=0.01)
+        claimed.append(float((draw.normal(0, 1, 500) >= band.high).mean()))
+
+    assert np.mean(claimed) <= 0.01 * 1.1  # one quantile of them all would claim 4.7 %
+
+
+def test_a_large_generator_hides_no_small_one() -> None:
+    draw = np.random.default_rng(5)
+    claimed = []
+    for _ in range(400):
+        small, tame = draw.normal(0, 1, 28).astype(np.float32), draw.normal(-5, 1, 2000).astype(np.float32)
+        band = fit_band({("generated", "small"): small, ("generated", "tame"): tame}, NO_GAP, alpha=0.01)
+        claimed.append(float((draw.normal(0, 1, 500) >= band.high).mean()))
+        assert not band.resolved  # 28 images cannot promise 1 %
+
+    assert np.mean(claimed) <= 1 / 29 * 1.1  # but they promise what the highest of 28 can
+
+
+def test_small_sources_of_a_kind_are_bounded_together_and_resolve_what_none_does_alone() -> None:
+    small: Sources = {("generated", f"g{i}"): _draw(40, seed=i) for i in range(5)}
+    together = np.concatenate(list(small.values()))
+    band = fit_band(small, NO_GAP, alpha=0.01)
+
+    assert (band.high, band.negatives, band.resolved) == (fit_band(_photos(together), NO_GAP, alpha=0.01).high, 200, True)
+    assert band.high < together.max()
+
+
 def test_fresh_positives_are_called_negative_at_most_as_often_as_tolerated() -> None:
     draw = np.random.default_rng(2)
     missed = [
         float(
-            (draw.normal(1, 1, 500).astype(np.float32) < fit_band(_draw(200), sample, alpha=0.01, miss_alpha=0.05).low).mean()
+            (
+                draw.normal(1, 1, 500).astype(np.float32)
+                < fit_band(_photos(_draw(200)), sample, alpha=0.01, miss_alpha=0.05).low
+            ).mean()
         )
         for sample in draw.normal(1, 1, (400, 99)).astype(np.float32)
     ]
@@ -44,11 +83,10 @@ def test_fresh_positives_are_called_negative_at_most_as_often_as_tolerated() -> 
 
 def test_a_photograph_is_claimed_by_any_of_many_heads_at_most_the_budget() -> None:
     draw, heads, budget = np.random.default_rng(3), 8, 0.08
-    positives = np.full(20, -100, np.float32)  # no gap: `high` stays where the negatives put it
     any_claims = []
     for _ in range(150):
         calibration, fresh = (draw.normal(size=(heads, count)).astype(np.float32) for count in (400, 400))
-        highs = [fit_band(scores, positives, alpha=head_alpha(budget, heads)).high for scores in calibration]
+        highs = [fit_band(_photos(scores), NO_GAP, alpha=head_alpha(budget, heads)).high for scores in calibration]
         any_claims.append(float((fresh >= np.array(highs)[:, np.newaxis]).any(axis=0).mean()))
 
     assert np.mean(any_claims) <= budget * 1.1
@@ -61,34 +99,34 @@ def test_every_head_gets_its_part_of_the_budget() -> None:
 def test_ninety_nine_negatives_resolve_one_percent_and_ninety_eight_do_not() -> None:
     positives = _draw(50, mean=9)
 
-    assert fit_band(_draw(99), positives, alpha=0.01).resolved
-    assert not fit_band(_draw(98), positives, alpha=0.01).resolved
+    assert fit_band(_photos(_draw(99)), positives, alpha=0.01).resolved
+    assert not fit_band(_photos(_draw(98)), positives, alpha=0.01).resolved
 
 
 def test_an_unresolved_edge_lies_above_the_largest_negative() -> None:
     negatives = np.array([-1, 0, 3], np.float32)
-    band = fit_band(negatives, np.array([2, 2.5], np.float32), alpha=0.01)
+    band = fit_band(_photos(negatives), np.array([2, 2.5], np.float32), alpha=0.01)
 
     assert band.high == float(np.nextafter(np.float32(3), np.float32(np.inf)))
     assert (band.low, band.negatives, band.positives, band.resolved) == (2.0, 3, 2, False)
 
 
 def test_a_gap_between_the_sides_is_split_in_the_middle() -> None:
-    band = fit_band(np.linspace(-2, -1, 200, dtype=np.float32), np.linspace(1, 3, 200, dtype=np.float32), alpha=0.01)
+    band = fit_band(_photos(np.linspace(-2, -1, 200, dtype=np.float32)), np.linspace(1, 3, 200, dtype=np.float32), alpha=0.01)
 
     assert band.low == band.high
     assert -1.1 < band.low < 0.2
 
 
 def test_sides_that_overlap_leave_a_band_of_doubt() -> None:
-    band = fit_band(_draw(300), _draw(300, mean=1, seed=1), alpha=0.01)
+    band = fit_band(_photos(_draw(300)), _draw(300, mean=1, seed=1), alpha=0.01)
 
     assert band.low < 0.0 < band.high
 
 
 def test_equal_scores_on_both_sides_are_never_yes() -> None:
     same = np.zeros(300, np.float32)
-    band = fit_band(same, same, alpha=0.01)
+    band = fit_band(_photos(same), same, alpha=0.01)
 
     assert band.low <= 0.0 < band.high
 
@@ -97,7 +135,7 @@ def test_equal_scores_on_both_sides_are_never_yes() -> None:
 def test_no_more_negatives_than_tolerated_lie_above_and_the_edges_are_ordered(
     negatives: NDArray[np.float32], positives: NDArray[np.float32], alpha: float
 ) -> None:
-    band = fit_band(negatives, positives, alpha=alpha)
+    band = fit_band(_photos(negatives), positives, alpha=alpha)
 
     assert band.low <= band.high
     assert (negatives >= band.high).sum() <= alpha * (negatives.size + 1)
@@ -107,13 +145,13 @@ def test_no_more_negatives_than_tolerated_lie_above_and_the_edges_are_ordered(
 @pytest.mark.parametrize(("negatives", "positives"), [(0, 3), (3, 0)])
 def test_a_band_on_nothing_is_refused(negatives: int, positives: int) -> None:
     with pytest.raises(ValueError, match="at least one"):
-        fit_band(_draw(negatives), _draw(positives), alpha=0.01)
+        fit_band(_photos(_draw(negatives)), _draw(positives), alpha=0.01)
 
 
 def test_a_calibration_spends_one_budget_on_all_heads_and_reads_back() -> None:
-    detector = _draw(150), _draw(150, mean=5)
+    detector = _photos(_draw(150)), _draw(150, mean=5)
     digests = [digest_bytes(bytes([i])) for i in range(4)]
-    heads = {digest: (_draw(150, seed=i), _draw(30, mean=5, seed=i)) for i, digest in enumerate(digests)}
+    heads = {digest: (_photos(_draw(150, seed=i)), _draw(30, mean=5, seed=i)) for i, digest in enumerate(digests)}
     calibration = build_calibration(primary=NO_DIGEST, suite=NO_DIGEST, detector=detector, heads=heads)
 
     assert calibration.detector == fit_band(*detector, alpha=0.01)
@@ -129,7 +167,7 @@ def test_edges_in_the_wrong_order_are_refused() -> None:
 
 @pytest.mark.parametrize("alpha", [0.0, 1.0, -0.1])
 def test_a_tolerance_that_is_none_is_refused(alpha: float) -> None:
-    band = fit_band(_draw(5), _draw(5), alpha=0.1)
+    band = fit_band(_photos(_draw(5)), _draw(5), alpha=0.1)
 
     with pytest.raises(ManifestError, match="heads_alpha"):
         Calibration.new(

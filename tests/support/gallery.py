@@ -148,7 +148,6 @@ def _primary() -> PrimaryRow:
         architecture="khoo2022-pixel",
         image_size=64,
         size_bytes=112_344,
-        scores=digest_bytes(b"scores"),
         added="2026-01-01T10:00:00Z",
         published="2026-01-01T10:02:11Z",
     )
@@ -255,7 +254,6 @@ def _head(generator: Generator, submission_id: str, state: str, reason: str | No
         reason=reason,
         owner_statement=digest_bytes(f"owner's word on {generator.title}".encode()),
         hub_statement=digest_bytes(f"hub's word on {generator.title}".encode()),
-        scores=digest_bytes(f"scores of {generator.title}".encode()),
         proofs=[],
         evaluation=_evaluation_of(generator.name).model_dump(mode="json"),
         accepted="2026-01-02T08:10:00Z",

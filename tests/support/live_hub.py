@@ -17,6 +17,7 @@ from typing import Self
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 from securesystemslib.signer import CryptoSigner
 from sqlalchemy import update
 
@@ -132,8 +133,7 @@ def hand_over(hub: Hub, owner: Owner, offer: Package) -> tuple[Caller, Submissio
 def submit(hub: Hub, owner: Owner, offer: Package) -> str:
     """Submit without HTTP; return the submission's id."""
     caller, request = hand_over(hub, owner, offer)
-    with hub.database.read() as session:
-        checked = check_offer(session, hub.blobs, caller, request)
+    checked = check_offer(hub, caller, request)
     with hub.database.write() as session:
         return submissions.receive(session, caller, checked).id
 
@@ -202,7 +202,14 @@ class Api:
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """Serve a hub's API from a thread, without a worker; yields its address."""
-    config = uvicorn.Config(create_app(Settings.read(folder)), port=0, log_level="warning", ws="none")
+    with serving_app(create_app(Settings.read(folder))) as url:
+        yield url
+
+
+@contextmanager
+def serving_app(app: FastAPI) -> Iterator[str]:
+    """Serve an app from a thread; yields its address."""
+    config = uvicorn.Config(app, port=0, log_level="warning", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -12,7 +12,7 @@ from manyheads_shared import networks
 from manyheads_shared.architectures import get_architecture
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary, write_head, write_primary
 from manyheads_shared.bundle import BundleHead, BundleManifest
-from manyheads_shared.calibration import build_calibration
+from manyheads_shared.calibration import Sources, build_calibration
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.image import Pixels
@@ -148,7 +148,8 @@ def make_bundle(
                 hub_statement=keep(sign_hub_statement(head, hub_predicate, hub)),
             )
         )
-    low, high = np.linspace(-2, -1, 200, dtype=np.float32), np.linspace(1, 2, 200, dtype=np.float32)
+    low: Sources = {("real", "photos"): np.linspace(-2, -1, 200, dtype=np.float32)}
+    high = np.linspace(1, 2, 200, dtype=np.float32)
     calibration = build_calibration(
         primary=primary.digest, suite=NO_DIGEST, detector=(low, high), heads={entry.head: (low, high) for entry in entries}
     )

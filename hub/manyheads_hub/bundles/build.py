@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from securesystemslib.signer import SSlibKey
 
-from manyheads_hub.evaluations.scores import Score, Scores, detector_logits, head_logits
+from manyheads_hub.evaluations.policy import Policy
+from manyheads_hub.evaluations.scores import Score, Scores, by_source, detector_logits, head_logits
 from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut
-from manyheads_shared.calibration import Calibration, Logits, build_calibration
+from manyheads_shared.calibration import Calibration, Logits, Sources, build_calibration
 from manyheads_shared.digest import Digest, short
 from manyheads_shared.errors import BundleError
 from manyheads_shared.keys import public_pem
@@ -33,6 +34,7 @@ def build_bundle(
     left_out: Sequence[LeftOut],
     owner_keys: Mapping[str, str],
     hub_key: SSlibKey,
+    policy: Policy,
 ) -> BuiltBundle:
     """Build a bundle.
 
@@ -43,20 +45,21 @@ def build_bundle(
         suite: digest of the suite that all scores were measured on (`measure.measure_catalogue`).
         heads: the listed heads in the order of the bundle, each with its scores; read once.
         owner_keys: public keys by key id, PEM; those of owners without a head are left away.
+        policy: says which shares of false answers the thresholds may allow, as it does at the gate.
 
     Raises:
         BundleError: scores of another primary, suite or head, or none to calibrate from.
     """
     _verify_scores("the detector's", detector_scores, primary, suite, None)
     entries: list[BundleHead] = []
-    bands: dict[Digest, tuple[Logits, Logits]] = {}
+    bands: dict[Digest, tuple[Sources, Logits]] = {}
     for entry, scores in heads:
         title = entry.generator.title
         _verify_scores(f"{title}'s", scores, primary, suite, entry.head)
         rows = _calibration_rows(scores)
         own = [row for row in rows if row.kind == "generated" and row.source == entry.generator.name]
         foreign = [row for row in rows if not (row.kind == "generated" and row.source == entry.generator.name)]
-        bands[entry.head] = _sides(title, head_logits(foreign), head_logits(own))
+        bands[entry.head] = _sides(title, by_source(foreign, head_logits), head_logits(own))
         entries.append(entry)
     rows = _calibration_rows(detector_scores)
     calibration = build_calibration(
@@ -64,10 +67,12 @@ def build_bundle(
         suite=suite,
         detector=_sides(
             "the detector",
-            detector_logits([row for row in rows if row.kind == "real"]),
+            by_source([row for row in rows if row.kind == "real"], detector_logits),
             detector_logits([row for row in rows if row.kind == "generated"]),
         ),
         heads=bands,
+        detector_alpha=policy.detector_alpha,
+        heads_alpha=policy.heads_alpha,
     )
     used = {entry.owner_key for entry in entries}
     manifest = BundleManifest.new(
@@ -100,8 +105,8 @@ def _calibration_rows(scores: Scores) -> list[Score]:
     return [row for row in scores.rows if row.part == "calibration" and not row.external]
 
 
-def _sides(name: str, negatives: Logits, positives: Logits) -> tuple[Logits, Logits]:
-    for what, side in (("of another origin", negatives), ("of its own", positives)):
-        if not side.size:
+def _sides(name: str, negatives: Sources, positives: Logits) -> tuple[Sources, Logits]:
+    for what, count in (("of another origin", len(negatives)), ("of its own", positives.size)):
+        if not count:
             raise BundleError(f"{name} cannot be calibrated: the suite's calibration half has no images {what}")
     return negatives, positives

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from manyheads_hub.tables import BundleRow, PublishedObjectRow
@@ -32,6 +32,11 @@ def find(session: Session, sequence: int) -> BundleRow | None:
 def unpublished(session: Session) -> BundleRow | None:
     """A bundle whose publication was cut short; at most one, the newest."""
     return session.scalars(select(BundleRow).where(BundleRow.published.is_(None))).one_or_none()
+
+
+def names_primary(session: Session, primary: Digest) -> bool:
+    """Whether some bundle, published or not, names a primary."""
+    return session.scalars(select(exists().where(BundleRow.primary == primary))).one()
 
 
 def is_published_object(session: Session, digest: Digest) -> bool:

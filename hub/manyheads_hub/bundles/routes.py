@@ -79,7 +79,15 @@ def _chunks(stream: BinaryIO) -> Iterator[bytes]:
 
 def _file(root: Path, name: str, media_type: str, cache_control: str) -> FileResponse:
     """Answer with a file below `root`; hidden ones are being written."""
-    path = (root / name).resolve()
-    if not path.is_relative_to(root.resolve()) or path.name.startswith(".") or not path.is_file():
+    path = _find_below(root, name)
+    if path is None or path.name.startswith("."):
         raise NotFoundError(f"no file {name[:200]!r} in this TUF repository")
     return FileResponse(path, media_type=media_type, headers={"Cache-Control": cache_control})
+
+
+def _find_below(root: Path, name: str) -> Path | None:
+    try:
+        path = (root / name).resolve()
+        return path if path.is_relative_to(root.resolve()) and path.is_file() else None
+    except (OSError, ValueError):  # a name that no file can have: too long, or with a zero byte
+        return None

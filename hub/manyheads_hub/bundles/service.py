@@ -11,6 +11,8 @@ from manyheads_shared.bundle import BundleManifest
 from manyheads_shared.calibration import Calibration
 from manyheads_shared.digest import Digest
 
+MAX_SEQUENCE = (1 << 63) - 1  # as large as a database's whole numbers are
+
 
 def list_bundles(session: Session) -> list[BundleInfo]:
     """Return every published bundle, newest first."""
@@ -66,7 +68,7 @@ def refuse_unpublished(session: Session, digest: Digest) -> None:
 
 
 def _find(session: Session, sequence: int) -> BundleRow:
-    row = queries.find(session, sequence)
+    row = queries.find(session, sequence) if sequence <= MAX_SEQUENCE else None
     if row is None:
         raise NotFoundError(f"no bundle {sequence} was published")
     return row

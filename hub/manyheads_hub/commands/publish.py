@@ -1,7 +1,7 @@
 """`manyheads-hub publish-primary`, `publish-bundle`, `suite`, `yank`: everything that makes a new bundle.
 
 Each writes what it changes, with the job that follows from it, in one transaction, and then does that job. Killed in between,
-the running hub's worker does it.
+the running hub's worker does it. The suite's address lies in a file, so `suite` queues its job before and after writing it.
 """
 
 from pathlib import Path
@@ -15,6 +15,7 @@ from manyheads_shared.errors import UsageError
 
 if TYPE_CHECKING:
     from manyheads_hub.hub import Hub
+    from manyheads_shared.digest import Digest
 
 
 def publish_primary(
@@ -43,7 +44,7 @@ def publish_primary(
         hub.blobs.put(data)
         with hub.database.write() as session:
             job = service.add(session, artifact, len(data))
-        _publish(hub, job, f"published {what}", as_json=as_json)
+        _publish(hub, job, f"published {what}", as_json=as_json, primary=artifact.digest)
 
 
 def publish_bundle(folder: Folder, *, dry_run: DryRun = False, as_json: AsJson = False) -> None:
@@ -77,10 +78,8 @@ def suite(
     """Evaluate on another suite from now on. Everything listed is measured on it, and a bundle published."""
     from manyheads_hub.commands.suite_notes import tell_suite_notes
     from manyheads_hub.creation import check_suite_folder
-    from manyheads_hub.evaluations import jobs
     from manyheads_hub.evaluations.policy import read_policy
     from manyheads_hub.hub import open_hub
-    from manyheads_hub.primaries import queries
 
     what = f"a suite of {len(check_suite_folder(images).items)} images"
     with open_hub(folder) as hub:
@@ -88,9 +87,10 @@ def suite(
         if dry_run:
             _say(f"would use {what}", as_json=as_json)
             return
+        job = _queue_bundle(hub)  # before: killed after the file is written, a worker still publishes on the new suite
         hub.settings.with_suite(images).write()
-        with hub.database.write() as session:
-            job = jobs.enqueue(session, "publish") if queries.newest(session) is not None else None
+        if job is not None:
+            job = _queue_bundle(hub)  # and after: a worker may have done the first one on the old suite meanwhile
         if job is None:
             _say(f"using {what}", as_json=as_json)
         else:
@@ -123,15 +123,34 @@ def yank(
         _publish(hub, job, f"yanked {head}", as_json=as_json)
 
 
-def _publish(hub: "Hub", job_id: int, done: str, *, as_json: bool) -> None:
-    """Do a publishing job, or wait for the worker that does it, and say which bundle came of it."""
+def _queue_bundle(hub: "Hub") -> int | None:
+    """Queue a bundle and return its job; None where there is no primary to publish yet."""
+    from manyheads_hub.evaluations import jobs
+    from manyheads_hub.primaries import queries
+
+    with hub.database.write() as session:
+        return jobs.enqueue(session, "publish") if queries.newest(session) is not None else None
+
+
+def _publish(hub: "Hub", job_id: int, done: str, *, as_json: bool, primary: "Digest | None" = None) -> None:
+    """Do a publishing job, or wait for the worker that does it, and say which bundle came of it.
+
+    Args:
+        primary: the one that is to be published by it.
+
+    Raises:
+        PublicationError: no bundle was published, or none with that primary.
+    """
     from manyheads_hub.bundles import service
     from manyheads_hub.evaluations.worker import finish_job
+    from manyheads_hub.primaries.service import refuse_unpublished
 
     with terminal.progress() as progress:
         task = progress.add_task("measuring on the suite", total=None)
         finish_job(hub, job_id, lambda images, total: progress.update(task, completed=images, total=total))
     with hub.database.read() as session:
+        if primary is not None:
+            refuse_unpublished(session, primary)
         bundle = service.get_latest(session)
     titles = ", ".join(bundle.generators) or "no heads yet"
     if as_json:

@@ -75,7 +75,7 @@ def conclude(hub: Hub, lease: jobs.Lease, task: Task, scores: Scores, pictures: 
     """
     evaluation = evaluate(scores, task.head.manifest.generator, task.policy, task.listed)
     decision = decide_gate(evaluation, task.policy)
-    for document in (scores, task.policy):
+    for document in (scores, task.policy):  # named by the statement: kept, so that a maintainer can compute the figures again
         hub.blobs.put(document.to_bytes())
     statement = sign_hub_statement(task.head.digest, to_predicate(evaluation, clock.now()), hub.keyring.evaluation_signer())
     shown = [(hub.blobs.put(picture.png), picture) for picture in pictures] if decision.accepted else []
@@ -85,10 +85,11 @@ def conclude(hub: Hub, lease: jobs.Lease, task: Task, scores: Scores, pictures: 
         row = _find(session, lease.subject)
         row.evaluation = to_info(evaluation).model_dump(mode="json")
         reasons = [*([PRIMARY_REPLACED] if _is_obsolete(session, row) else []), *decision.reasons]
-        close(session, row.id, "refused" if reasons else "accepted", reasons)
         if reasons:
+            close(session, row.id, "refused", reasons)
             return
-        _replace_older(session, row)
+        newer = _replace_older(session, row)
+        close(session, row.id, "accepted", [_newer_listed(newer)] if newer else [])
         session.add(
             HeadRow(
                 digest=row.head,
@@ -99,11 +100,10 @@ def conclude(hub: Hub, lease: jobs.Lease, task: Task, scores: Scores, pictures: 
                 owner=row.owner,
                 level=row.level,
                 primary=row.primary,
-                state="listed",
-                reason=None,
+                state="replaced" if newer else "listed",
+                reason=f"replaced by {newer}" if newer else None,
                 owner_statement=row.owner_statement,
                 hub_statement=hub_statement,
-                scores=scores.digest,
                 proofs=row.proofs,
                 evaluation=row.evaluation,
                 accepted=row.updated,
@@ -134,11 +134,25 @@ def _is_obsolete(session: Session, row: SubmissionRow) -> bool:
     return current is None or current.digest != row.primary
 
 
-def _replace_older(session: Session, row: SubmissionRow) -> None:
-    """An accepted head takes the place of its generator's earlier one."""
-    for older in catalogue.listed_heads(session, row.primary):
-        if older.generator == row.generator:
-            older.state, older.reason = "replaced", f"replaced by {row.generator}@{row.version}"
+def _replace_older(session: Session, row: SubmissionRow) -> str | None:
+    """Let an accepted head take the place of its generator's earlier one, the order being that of their submissions.
+
+    Returns:
+        The name@version that keeps its place, because it was submitted later and was evaluated sooner.
+    """
+    for other in catalogue.listed_heads(session, row.primary):
+        if other.generator == row.generator:
+            if _find(session, other.submission_id).created > row.created:
+                return f"{other.generator}@{other.version}"
+            other.state, other.reason = "replaced", f"replaced by {row.generator}@{row.version}"
+    return None
+
+
+def _newer_listed(newer: str) -> Reason:
+    return Reason(
+        code="newer-version-listed",
+        message=f"{newer} was submitted later and is listed already; this head is in the catalogue as replaced by it",
+    )
 
 
 def _find(session: Session, submission_id: str) -> SubmissionRow:

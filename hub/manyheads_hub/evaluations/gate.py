@@ -1,14 +1,14 @@
 """The gate: may a head join the catalogue? Pure: a score document and a policy to figures, figures to a decision.
 
-The threshold is placed on the calibration half of the images, as a bundle would place it; every figure is measured on the
-test half. External sources are measured and reported, and decide nothing.
+The threshold is placed on the calibration half of the images by the function that places a bundle's, for the catalogue with
+this head in it; every figure is measured on the test half. External sources are measured and reported, and decide nothing.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from manyheads_hub.evaluations.policy import Policy
-from manyheads_hub.evaluations.scores import Part, Score, Scores, detector_logits, head_logits
+from manyheads_hub.evaluations.scores import Part, Score, Scores, by_source, detector_logits, head_logits
 from manyheads_shared.api import Reason
 from manyheads_shared.calibration import fit_band, head_alpha
 from manyheads_shared.dataset import Kind
@@ -84,12 +84,12 @@ def evaluate(scores: Scores, generator: Generator, policy: Policy, head_count: i
     generated = [row for row in [*proofs, *own, *counted] if row.kind == "generated"]
     # step 2
     band = fit_band(
-        head_logits(_half(counted, "calibration", "image of another origin")),
+        by_source(_half(counted, "calibration", "image of another origin"), head_logits),
         head_logits(_half([*proofs, *own], "calibration", "proof image")),
         alpha=head_alpha(policy.heads_alpha, head_count + 1),
     )
     detector = fit_band(
-        detector_logits(_half(real, "calibration", "photograph")),
+        by_source(_half(real, "calibration", "photograph"), detector_logits),
         detector_logits(_half(generated, "calibration", "generated image")),
         alpha=policy.detector_alpha,
     )

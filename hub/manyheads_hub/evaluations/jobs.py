@@ -136,6 +136,15 @@ def is_waiting(session: Session, kind: JobKind, subject: str = "") -> bool:
     return _waiting(session, kind, subject) is not None
 
 
+def standing_for(session: Session, job_id: int) -> int:
+    """The job that does a job's work: itself, or the one like it that it gave way to."""
+    row = session.get_one(JobRow, job_id)
+    while row.state == "superseded":
+        later = select(JobRow).where(JobRow.kind == row.kind, JobRow.subject == row.subject, JobRow.id > row.id)
+        row = session.scalars(later.order_by(JobRow.id).limit(1)).one()
+    return row.id
+
+
 def is_open(session: Session, job_id: int) -> bool:
     """Whether a job waits or runs."""
     return session.scalars(select(JobRow.state).where(JobRow.id == job_id)).one() in ("queued", "leased")
@@ -170,7 +179,7 @@ def _waiting(session: Session, kind: str, subject: str) -> int | None:
 def _requeue(session: Session, row: JobRow, *, after: float, error: str | None) -> None:
     """Queue a leased job again, unless its like was queued meanwhile: that one then stands for both."""
     if _waiting(session, row.kind, row.subject) is not None:
-        _close(row, "done", error)
+        _close(row, "superseded", error)
         return
     row.state, row.run_after, row.error = "queued", time.time() + after, error
     row.lease_token = row.lease_until = None

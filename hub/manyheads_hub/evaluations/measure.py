@@ -35,11 +35,6 @@ class HeadMeasurement:
     pictures: tuple[Picture, ...]  # proof images only: the suite is hidden
 
 
-def measure_primary(primary: PrimaryArtifact, suite: Suite, compute: Compute, *, on_batch: Progress | None = None) -> Scores:
-    """Score a suite with the detector. Arguments and errors as `measure_catalogue`."""
-    return next(measure_catalogue(primary, [], suite, compute, on_batch=on_batch))
-
-
 def measure_catalogue(
     primary: PrimaryArtifact,
     heads: Sequence[HeadArtifact],

@@ -7,8 +7,10 @@ is still 7.9 %. With a larger suite lower them: 1,000 photographs without a clai
 
 What it does not promise: anything about photographs or generators unlike those of the suite (external sources are measured
 and reported, and decide nothing), about images that were changed after they were made, or about a head that its owner
-tuned against many refusals (the hub limits submissions a day). A bundle's own thresholds are fitted anew for the number
-of heads in it and are as strict as this gate's, or stricter.
+tuned against many refusals (the hub limits submissions a day). A bundle's own thresholds are fitted anew, by the same
+function with the same tolerated shares, for the heads and the suite of its day. A head that joins makes every other one's
+stricter, one that leaves makes them milder, and another suite moves them either way; the figures stay those of the
+acceptance.
 """
 
 import json
@@ -33,9 +35,9 @@ class Policy(Document):
     FORMAT: ClassVar[str] = "manyheads.policy/1"
 
     heads_alpha: Fraction = HEADS_ALPHA
-    # share of foreign images that all heads together may claim: the threshold is placed as a bundle would place it
+    # share of photographs, and of other generators' images, that all heads together may claim; for bundles as for the gate
     detector_alpha: Fraction = DETECTOR_ALPHA
-    # likewise for the detector, whose threshold decides which images count as called real
+    # share of photographs that the detector may call generated; its threshold decides which images count as called real
 
     min_recall_lower: Fraction = 0.5
     # a head that may miss more than half of its images is of little use to a client, and adds its false claims all the same

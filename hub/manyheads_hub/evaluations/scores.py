@@ -1,16 +1,16 @@
-"""Score documents: the logits of every image of a suite, so that anyone can compute the thresholds and figures again.
+"""Score documents: the logits of every image of a suite, so that its maintainer can compute the thresholds and figures again.
 
 Images are named by digest; nothing of them can be seen. One half of each source calibrates thresholds, the other measures
 what they do: a figure is never measured on the images its threshold came from. No torch here; `measure` fills them.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
+from manyheads_shared.calibration import Logits, Sources
 from manyheads_shared.dataset import Kind
 from manyheads_shared.digest import Digest
 from manyheads_shared.document import Document, Value
@@ -65,12 +65,20 @@ def split_parts(digests: Iterable[Digest]) -> dict[Digest, Part]:
     return {digest: "calibration" if i < len(ordered) // 2 else "test" for i, digest in enumerate(ordered)}
 
 
-def detector_logits(rows: Sequence[Score]) -> NDArray[np.float32]:
+def by_source(rows: Iterable[Score], logits: Callable[[Sequence[Score]], Logits]) -> Sources:
+    """The logits of rows, `detector_logits` or `head_logits`, by source: the negatives of a band."""
+    sources: dict[tuple[Kind, str], list[Score]] = {}
+    for row in rows:
+        sources.setdefault((row.kind, row.source), []).append(row)
+    return {source: logits(members) for source, members in sources.items()}
+
+
+def detector_logits(rows: Sequence[Score]) -> Logits:
     """The detector's logits of rows, float32 (N,)."""
     return np.array([row.detector for row in rows], dtype=np.float32)
 
 
-def head_logits(rows: Sequence[Score]) -> NDArray[np.float32]:
+def head_logits(rows: Sequence[Score]) -> Logits:
     """The head's logits of rows, float32 (N,).
 
     Raises:

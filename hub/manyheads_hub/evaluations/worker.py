@@ -19,7 +19,7 @@ from manyheads_hub.evaluations.jobs import JobKind, Lease, LeaseLostError
 from manyheads_hub.evaluations.suite import Progress
 from manyheads_hub.hub import Hub
 from manyheads_shared.api import Reason
-from manyheads_shared.errors import ManyheadsError
+from manyheads_shared.errors import ManyheadsError, NonFiniteScoreError
 
 POLL_SECONDS = 1.0
 HEARTBEATS_PER_LEASE = 3
@@ -79,8 +79,6 @@ class Worker:
         return True
 
     def _do(self, lease: Lease) -> None:
-        if lease.is_exhausted:
-            raise HubError("the worker was killed by this job, or during it, too often")
         with self._heartbeat(lease) as beat:
             if lease.kind == "evaluate":
                 self._evaluate(lease, beat)
@@ -88,20 +86,30 @@ class Worker:
                 self._publish(lease, beat)
 
     def _evaluate(self, lease: Lease, beat: Progress) -> None:
+        _refuse_exhausted(lease)
         task = assessment.prepare(self._hub, lease.subject)
         if isinstance(task, Reason):
-            with self._hub.database.write() as session:
-                jobs.finish(session, lease)
-                assessment.close(session, lease.subject, "refused", [task])
+            self._refuse(lease, task)
             return
         from manyheads_hub.evaluations import measure  # noqa: PLC0415
         from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
 
-        measured = measure.measure_head(task.primary, task.head, task.suite, task.proofs, choose_compute(), on_batch=beat)
+        try:
+            measured = measure.measure_head(task.primary, task.head, task.suite, task.proofs, choose_compute(), on_batch=beat)
+        except NonFiniteScoreError as error:  # the head's: the detector's scores were finite when its bundle was made
+            self._refuse(lease, Reason(code="non-finite-score", message=str(error)))
+            return
         assessment.conclude(self._hub, lease, task, measured.scores, measured.pictures)
+
+    def _refuse(self, lease: Lease, reason: Reason) -> None:
+        """Refuse a submission without figures."""
+        with self._hub.database.write() as session:
+            jobs.finish(session, lease)
+            assessment.close(session, lease.subject, "refused", [reason])
 
     def _publish(self, lease: Lease, beat: Progress) -> None:
         with publishing.publishing_alone(self._hub, on_wait=lambda: beat(0, 0)):
+            _refuse_exhausted(lease)  # only now: what the killed ones cut short is ended
             edition = publishing.prepare(self._hub)
             from manyheads_hub.evaluations import measure  # noqa: PLC0415
             from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
@@ -160,7 +168,7 @@ class Worker:
 
 
 def finish_job(hub: Hub, job_id: int, on_batch: Progress | None = None) -> None:
-    """Do a publishing job, or wait for the worker that does it already.
+    """Do a publishing job, or wait for the worker that does it already. Where it gives way to its like, that one is followed.
 
     Raises:
         PublicationError: it came to nothing; the message says why.
@@ -168,6 +176,7 @@ def finish_job(hub: Hub, job_id: int, on_batch: Progress | None = None) -> None:
     worker = Worker(hub, on_batch=on_batch)
     while True:
         with hub.database.read() as session:
+            job_id = jobs.standing_for(session, job_id)
             if not jobs.is_open(session, job_id):
                 error = jobs.error_of(session, job_id)
                 break
@@ -175,6 +184,11 @@ def finish_job(hub: Hub, job_id: int, on_batch: Progress | None = None) -> None:
             time.sleep(POLL_SECONDS)
     if error is not None:
         raise PublicationError(f"no bundle was published: {error}")
+
+
+def _refuse_exhausted(lease: Lease) -> None:
+    if lease.is_exhausted:
+        raise HubError("the worker was killed by this job, or during it, too often")
 
 
 def _fail_evaluation(session: Session, lease: Lease, error: Exception) -> None:

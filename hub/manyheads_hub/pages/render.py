@@ -86,6 +86,7 @@ def _environment() -> Environment:
         "moment": words.moment,
         "number": words.number,
         "percent": words.percent,
+        "reason": words.reason,
         "short": short,
         "submission_state": words.SUBMISSION_STATES.__getitem__,
         "waiting": words.waiting,

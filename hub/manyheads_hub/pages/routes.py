@@ -123,12 +123,10 @@ def list_submissions(pages: PagesDep, session: SessionDep, number: PageNumber = 
 
 
 @router.get("/submissions/{submission_id}")
-def show_submission(pages: PagesDep, hub: HubDep, session: SessionDep, submission_id: str) -> HTMLResponse:
-    """One submission, with the hub's reasons."""
+def show_submission(pages: PagesDep, session: SessionDep, submission_id: str) -> HTMLResponse:
+    """One submission: its state and the hub's reasons, without figures (decision 0008)."""
     submission = submissions.get(session, submission_id)
-    evaluation = submission.evaluation
-    figures = _false_positives(hub, evaluation, submission.generator) if evaluation else {}
-    return pages.render("submission.html", section="Submissions", submission=submission, **figures)
+    return pages.render("submission.html", section="Submissions", submission=submission)
 
 
 @router.get("/bundles")
@@ -169,11 +167,6 @@ def send_static(name: str) -> Response:
     if name not in STATIC_TYPES:
         raise NotFoundError(f"no file {name[:80]!r}")
     return Response(static_file(name), headers=FOR_EVER | {"Content-Type": STATIC_TYPES[name]})
-
-
-def _worst(entry: CatalogueEntry) -> SourceInfo | None:
-    """The gated source with the highest bound."""
-    return worst_source(entry.evaluation, entry.generator, external=False)
 
 
 def _others(entries: list[CatalogueEntry], entry: CatalogueEntry) -> list[CatalogueEntry]:

@@ -15,6 +15,20 @@ SUBMISSION_STATES = {
     "failed": "The evaluation could not be finished, so the head was not judged.",
 }
 
+REASONS = {  # what anyone may know; the figures are the owner's (decision 0008)
+    "recall-too-low": "It claims too few of its owner's proof images.",
+    "false-positives-real": "It claims too many photographs.",
+    "false-positives-generator": "It claims too many images of another generator.",
+    "detector-blind": "The primary's detector calls most of the proof images real.",
+    "proofs-of-another-origin": "Some of the proof images are known as another source's.",
+    "too-few-proofs": "Too few proof images were left to test on.",
+    "too-few-images": "The hub's suite is too small to judge it; that is not the head's fault.",
+    "non-finite-score": "Its scores are not finite numbers.",
+    "primary-replaced": "The hub publishes another primary since it was submitted.",
+    "newer-version-listed": "A later submission of the same generator is listed already.",
+}
+ANOTHER_REASON = "The hub could not evaluate it; its maintainer can see why."
+
 HEAD_STATES = {
     "listed": "In the current bundle.",
     "yanked": "Withdrawn by the maintainer. It stays downloadable by digest and enters no new bundle.",
@@ -80,6 +94,11 @@ def auroc(value: float) -> str:
     return f"{value if value == 1 else min(value, 0.999):.3f}"
 
 
+def reason(code: str) -> str:
+    """Return a reason in words without figures: those rest on the hidden suite, and are told to the owner alone."""
+    return REASONS.get(code, ANOTHER_REASON)
+
+
 def waiting(submission: SubmissionInfo) -> str | None:
     """Return a submission's place in the queue in words; None when it is not waiting."""
     place = submission.queue_position
@@ -93,7 +112,10 @@ def budgets(calibration: Calibration) -> tuple[str, ...]:
     count = len(calibration.heads)
     sentences = [
         f"The detector calls at most {budget(calibration.detector_alpha)} of photographs generated.",
-        f"At most {budget(calibration.heads_alpha)} of images of other origin are claimed by any head at all.",
+        (
+            f"At most {budget(calibration.heads_alpha)} of photographs, and of other generators' images, are claimed by any "
+            "head at all: of every source with enough images in the suite, and of the smaller ones of a kind together."
+        ),
     ]
     if count:
         each = budget(head_alpha(calibration.heads_alpha, count))
@@ -107,8 +129,8 @@ def budgets(calibration: Calibration) -> tuple[str, ...]:
     if unresolved:
         bands = "One band rests" if unresolved == 1 else f"{unresolved} bands rest"
         sentences.append(
-            f"{bands} on too few images for its promise. There the upper edge is the highest score seen, "
-            "and the share above it is not guaranteed."
+            f"{bands} on too few images of some origin for its promise. There the upper edge is above the highest score seen "
+            "on those images, and the share of them above it is not guaranteed."
         )
     return tuple(sentences)
 
@@ -134,7 +156,7 @@ def limits(evaluation: EvaluationInfo, generator: Generator) -> tuple[str, ...]:
             "Images were measured as delivered. Resizing, recompression and editing after an image was made weaken its traces, "
             "and these figures do not cover them."
         ),
-        "A bundle fits the threshold anew for the number of heads in it, so a client's head may be stricter than here.",
+        "A bundle fits the threshold anew for its heads and its suite, so a client's head may be stricter or milder than here.",
         (
             "A head's yes alone is no attribution: the detector has priority, and a yes on an image it finds real is reported "
             "as a contradiction."

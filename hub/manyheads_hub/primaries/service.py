@@ -2,13 +2,14 @@
 
 from sqlalchemy.orm import Session
 
-from manyheads_hub.errors import ConflictError, NotFoundError
+from manyheads_hub.errors import ConflictError, NotFoundError, PublicationError
 from manyheads_hub.evaluations import jobs
 from manyheads_hub.primaries import queries
 from manyheads_hub.tables import PrimaryRow
 from manyheads_shared import clock
 from manyheads_shared.api import PrimaryInfo
 from manyheads_shared.artifact import PrimaryArtifact
+from manyheads_shared.digest import Digest, short
 
 
 def get_current(session: Session) -> PrimaryInfo | None:
@@ -72,12 +73,25 @@ def add(session: Session, primary: PrimaryArtifact, size_bytes: int) -> int:
             architecture=manifest.architecture,
             image_size=manifest.preprocessing.image_size,
             size_bytes=size_bytes,
-            scores=None,
             added=clock.now(),
             published=None,
         )
     )
     return jobs.enqueue(session, "publish")
+
+
+def refuse_unpublished(session: Session, digest: Digest) -> None:
+    """Check that a primary was published.
+
+    Raises:
+        PublicationError: it was not, or is known no more.
+    """
+    row = queries.find(session, digest)
+    if row is None or row.published is None:
+        raise PublicationError(
+            f"a bundle was published, but not with primary {short(digest)}: another was added or this one withdrawn meanwhile. "
+            "Run this again if it is still the one you want"
+        )
 
 
 def _to_info(row: PrimaryRow) -> PrimaryInfo:

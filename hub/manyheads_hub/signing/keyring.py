@@ -7,6 +7,7 @@ Offline keys are needed only to publish. They may be moved away (a USB stick in 
 without them, and whoever takes the server cannot add a head. Beside each private key lies its public key, `NAME.pub`.
 """
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from manyheads_shared.keys import generate_key, parse_public_key, public_pem, re
 PASSPHRASE_VARIABLE = "MANYHEADS_KEY_PASSPHRASE"  # noqa: S105 - the name of the variable, not what is in it
 FOLDER_MODE = 0o700
 EVALUATION = "evaluation"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,30 +60,36 @@ class Keyring:
         plan = PLANS[name]
         return [self.folder / plan.folder / f"{name}-{i}" for i in range(1, plan.count + 1)]
 
-    def can_sign(self, name: str) -> bool:
-        """Whether enough private keys are here."""
-        return sum(path.is_file() for path in self.paths(name)) >= PLANS[name].threshold
-
     def private_key_ids(self, name: str) -> set[str]:
         """Return the ids of the keys whose private half is here, by the public one beside it."""
-        here = [public_path(path) for path in self.paths(name) if path.is_file() and public_path(path).is_file()]
+        here = [public_path(path) for path in self.paths(name) if _is_here(path) and _is_here(public_path(path))]
         return {parse_public_key(path.read_text()).keyid for path in here}
 
     def signers(self, name: str) -> list[CryptoSigner]:
-        """Return the signers of a role: those that are here, enough for its threshold.
+        """Return the signers of a role: those that are here and can be read, enough for its threshold.
 
         Raises:
             MissingKeysError: too few are here.
-            UsageError: a file is no key, or the passphrase is missing or wrong.
+            UsageError: too few can be read: a file is no key, or the passphrase is missing or wrong.
         """
         plan = PLANS[name]
-        if not self.can_sign(name):
+        here = [path for path in self.paths(name) if _is_here(path)]
+        if len(here) < plan.threshold:
             raise MissingKeysError(
-                f"expected {plan.threshold} private {name} keys in {self.folder / plan.folder}, found "
-                f"{sum(path.is_file() for path in self.paths(name))}. "
+                f"expected {plan.threshold} private {name} keys in {self.folder / plan.folder}, found {len(here)}. "
                 + ("Bring the offline keys back and run this again." if plan.folder == "offline" else "Restore them.")
             )
-        return [read_private_key(path, self._passphrase) for path in self.paths(name) if path.is_file()]
+        signers, unreadable = [], []
+        for path in here:
+            try:
+                signers.append(read_private_key(path, self._passphrase))
+            except UsageError as error:
+                unreadable.append(error)
+        if len(signers) < plan.threshold:
+            raise unreadable[0]
+        for reason in unreadable:
+            log.warning("signing without one of the %s keys: %s", name, reason)
+        return signers
 
     def public_keys(self, name: str) -> list[SSlibKey]:
         """Return every public key of a role, from the files beside the private ones.
@@ -136,6 +145,14 @@ def create_keys(folder: Path, passphrase: str | None = None) -> Keyring:
 def public_path(path: Path) -> Path:
     """Return where the public half of the private key at `path` lies."""
     return path.with_name(f"{path.name}.pub")
+
+
+def _is_here(path: Path) -> bool:
+    """Whether a file is here, as far as this user can see: one that may not be looked at is as good as absent."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def read_passphrase() -> str | None:

@@ -11,17 +11,18 @@ Expiry: a client notices held-back updates within a day (timestamp), within a we
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
-from manyheads_hub.signing.keyring import PLANS, Keyring
+from manyheads_hub.signing.keyring import PLANS, Keyring, MissingKeysError
 from manyheads_hub.signing.tuf_files import RepositoryStateError, Role, S, State, TufFiles, Write
 from manyheads_shared.bundle import BUNDLE_TARGET
 from manyheads_shared.digest import Digest, parse_digest
+from manyheads_shared.errors import ManyheadsError, UsageError
 from manyheads_shared.files import write_atomic
 
 ROLES: tuple[Role, ...] = ("root", "targets", "snapshot", "timestamp")
@@ -80,7 +81,7 @@ class TufRepository:
                 self._sign_first_root()
             if not self._files.is_complete():
                 root = self._files.read_root()
-                self._advance(root, timestamp_version=1, targets=self._sign_targets(root, {}))
+                self._sign_timestamp(root, self._sign_snapshot(root, self._sign_targets(root, {})), version=1)
             first = self._files.read_first_root()
             assert first is not None
             return first
@@ -112,41 +113,44 @@ class TufRepository:
             targets[BUNDLE_TARGET] = self._files.store(BUNDLE_TARGET, bundle_manifest)
             # step 3
             signed = self._sign_targets(state.root, targets)
-            # steps 4 and 5
-            self._advance(state.root, timestamp_version=state.timestamp.signed.version + 1, targets=signed)
+            # step 4
+            snapshot = self._sign_snapshot(state.root, signed)
+            # step 5
+            self._sign_timestamp(state.root, snapshot, version=state.timestamp.signed.version + 1)
         log.info("published a bundle of %d objects", len(objects))
 
     def refresh(self, *, everything: bool = False) -> tuple[Role, ...]:
         """Sign again what would run out: always the timestamp, other roles when half of their lifetime is over.
 
-        Root and targets are renewed only where the offline keys are here; `check_expiry` says when they are needed.
+        Root and targets are renewed only where the offline keys are here; `check_expiry` says when they are needed. Whatever
+        else keeps a role from being signed again is logged, and does not keep the timestamp: without it clients are locked
+        out within a day.
 
         Args:
-            everything: renew all roles now, and insist on the offline keys.
+            everything: renew all roles now, and insist on all of them.
 
         Returns:
             The roles that were signed again.
 
         Raises:
-            MissingKeysError: a key that is needed is not here.
-            RepositoryStateError: the repository is missing or damaged.
+            MissingKeysError, UsageError: the timestamp's key, or with `everything` any, is not here or cannot be read.
+            RepositoryStateError: the repository is missing or damaged, or such a key is another hub's.
         """
         with self._files.locked():
             state, due = self._files.read_state(), self.due_roles(everything=everything)
-            for role in due:
-                self._keyring.signers(role)  # fails before anything is written
-            root, targets = state.root, state.targets
-            if "root" in due:
-                root = self._renew_root(root.signed)
-            if "targets" in due:
-                targets = self._sign_targets(root, targets.signed.targets)
-            self._advance(
-                root,
-                timestamp_version=state.timestamp.signed.version + 1,
-                targets=targets,
-                snapshot=None if "snapshot" in due else state.snapshot,
-            )
-        return due
+            if everything:
+                for role in due:
+                    self._keyring.signers(role)  # fails before anything is written
+            now = state  # what clients will be led to
+            for role, renew in (
+                ("root", self._renew_root),
+                ("targets", self._renew_targets),
+                ("snapshot", self._renew_snapshot),
+            ):
+                if role in due:
+                    now = _attempt(role, renew, now, insist=everything)
+            self._sign_timestamp(now.root, now.snapshot, version=state.timestamp.signed.version + 1)
+        return tuple(role for role in ROLES if role == "timestamp" or now.of(role) is not state.of(role))
 
     def due_roles(self, *, everything: bool = False) -> tuple[Role, ...]:
         """Return the roles that `refresh` would sign again now.
@@ -199,32 +203,32 @@ class TufRepository:
             root.roles[role].threshold = PLANS[role].threshold
         return self._sign("root", root, root)
 
-    def _renew_root(self, old: Root) -> Metadata[Root]:
+    def _renew_root(self, state: State) -> State:
+        old = state.root.signed
         new = Root.from_dict(old.to_dict())
         new.version, new.expires = old.version + 1, self._expires("root")
-        return self._sign("root", new, old)
+        return replace(state, root=self._sign("root", new, old))
+
+    def _renew_targets(self, state: State) -> State:
+        return replace(state, targets=self._sign_targets(state.root, state.targets.signed.targets))
+
+    def _renew_snapshot(self, state: State) -> State:
+        return replace(state, snapshot=self._sign_snapshot(state.root, state.targets))
 
     def _sign_targets(self, root: Metadata[Root], targets: Mapping[str, TargetFile]) -> Metadata[Targets]:
         version = self._files.next_version("targets")
         new = Targets(version=version, expires=self._expires("targets"), targets=dict(targets))
         return self._sign("targets", new, root.signed)
 
-    def _advance(
-        self,
-        root: Metadata[Root],
-        *,
-        timestamp_version: int,
-        targets: Metadata[Targets],
-        snapshot: Metadata[Snapshot] | None = None,
-    ) -> None:
-        """Lead clients to `targets`: by a new snapshot unless the present one is given, and a new timestamp."""
-        if snapshot is None:
-            version = self._files.next_version("snapshot")
-            meta = {"targets.json": self._files.describe_metadata("targets", targets.signed.version)}
-            new = Snapshot(version=version, expires=self._expires("snapshot"), meta=meta)
-            snapshot = self._sign("snapshot", new, root.signed)
+    def _sign_snapshot(self, root: Metadata[Root], targets: Metadata[Targets]) -> Metadata[Snapshot]:
+        version = self._files.next_version("snapshot")
+        meta = {"targets.json": self._files.describe_metadata("targets", targets.signed.version)}
+        return self._sign("snapshot", Snapshot(version=version, expires=self._expires("snapshot"), meta=meta), root.signed)
+
+    def _sign_timestamp(self, root: Metadata[Root], snapshot: Metadata[Snapshot], *, version: int) -> None:
+        """Lead clients to a snapshot."""
         timestamp = Timestamp(
-            version=timestamp_version,
+            version=version,
             expires=self._expires("timestamp"),
             snapshot_meta=self._files.describe_metadata("snapshot", snapshot.signed.version),
         )
@@ -247,7 +251,27 @@ class TufRepository:
 
     def _is_due(self, role: Role, state: State) -> bool:
         left = state.of(role).signed.expires - self._clock()
-        return left < RENEW_BELOW * LIFETIMES[role] and self._keyring.can_sign(role)
+        if left >= RENEW_BELOW * LIFETIMES[role]:
+            return False
+        try:
+            self._keyring.signers(role)
+        except MissingKeysError:  # as offline keys should be; `check_expiry` says when they are needed
+            return False
+        except UsageError as error:
+            log.warning("%s is not signed again: %s", role, error)
+            return False
+        return True
 
     def _expires(self, role: Role) -> datetime:
         return (self._clock() + LIFETIMES[role]).replace(microsecond=0)
+
+
+def _attempt(role: str, renew: Callable[[State], State], state: State, *, insist: bool) -> State:
+    """Return the state with a role signed again; as it is where that fails and nobody insists: the timestamp must go on."""
+    try:
+        return renew(state)
+    except (ManyheadsError, OSError) as error:
+        if insist:
+            raise
+        log.warning("%s is not signed again: %s", role, error)
+        return state

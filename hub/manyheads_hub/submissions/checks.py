@@ -1,20 +1,26 @@
 """The checks at the door: cheap, without torch, before anything is queued. A submission that passes deserves an evaluation."""
 
+import hashlib
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from PIL import Image
 from sqlalchemy.orm import Session
 
 from manyheads_hub.auth import Caller
 from manyheads_hub.blobs import BlobStore
 from manyheads_hub.errors import ConflictError, ForbiddenError, NotReadyError, SubmissionError
+from manyheads_hub.evaluations.policy import Policy, read_policy
+from manyheads_hub.hub import Hub
 from manyheads_hub.primaries import queries as primaries
 from manyheads_hub.submissions import queries
 from manyheads_shared.api import SubmissionRequest
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
-from manyheads_shared.digest import Digest, digest_bytes, short
+from manyheads_shared.digest import Digest, short
 from manyheads_shared.errors import ImageError, StatementError
-from manyheads_shared.image import decode_image
+from manyheads_shared.image import FORMATS, Pixels, decode_image
 from manyheads_shared.keys import parse_public_key
 from manyheads_shared.manifest import Generator
 from manyheads_shared.preprocess import fit_image
@@ -31,12 +37,13 @@ class Offer:
     proofs: tuple[Digest, ...]
 
 
-def check_offer(session: Session, blobs: BlobStore, caller: Caller, request: SubmissionRequest) -> Offer:
-    """Check what a contributor offers.
+def check_offer(hub: Hub, caller: Caller, request: SubmissionRequest) -> Offer:
+    """Check what a contributor offers. No session stays open while images are decoded.
 
-    The plan: (1) the caller uploaded every file; (2) there is a primary; (3) a head for it, with the primary's own probe;
-    (4) of the caller's, for one of their generators; (5) under a name@version that is free; (6) the owner's statement, with
-    the enrolled key, on this head; (7) proof images that decode, fit the primary and differ from each other.
+    The plan: (1) enough proofs, and the caller uploaded every file; (2) there is a primary; (3) a head for it, with the
+    primary's own probe; (4) of the caller's, for one of their generators; (5) under a name@version that is free; (6) the
+    owner's statement, with the enrolled key, on this head; (7) proof images that decode, fit the primary and differ from each
+    other.
 
     Raises:
         SubmissionError: steps 1 or 7 fail.
@@ -46,23 +53,26 @@ def check_offer(session: Session, blobs: BlobStore, caller: Caller, request: Sub
         ConflictError: step 5 fails.
     """
     # step 1
-    _refuse_missing(session, caller, [request.head, request.owner_statement, *request.proofs])
-    # step 2
-    row = primaries.current(session)
+    _refuse_too_few(request.proofs, read_policy(hub.settings.policy))
+    with hub.database.read() as session:
+        _refuse_missing(session, caller, [request.head, request.owner_statement, *request.proofs])
+        # step 2
+        row = primaries.current(session)
     if row is None:
         raise NotReadyError("this hub has not published a primary yet, so there is nothing a head could fit")
-    primary = read_primary(blobs.read(row.digest))
+    primary = read_primary(hub.blobs.read(row.digest))
     # step 3
-    head = read_head(blobs.read(request.head), primary)
+    head = read_head(hub.blobs.read(request.head), primary)
     generator = head.manifest.generator
     verify_probe(primary.manifest.probe, head.manifest.probe, name=f"head {generator.title}")
     # step 4
     _refuse_foreign(caller, generator)
     # step 5
-    refuse_used_version(session, generator, head.digest)
+    with hub.database.read() as session:
+        refuse_used_version(session, generator, head.digest)
     # step 6
     statement = verify_owner_statement(
-        blobs.read(request.owner_statement), head.digest, parse_public_key(caller.public_key)
+        hub.blobs.read(request.owner_statement), head.digest, parse_public_key(caller.public_key)
     ).predicate
     if (statement.generator, statement.primary) != (generator, primary.digest):
         raise StatementError(
@@ -70,7 +80,7 @@ def check_offer(session: Session, blobs: BlobStore, caller: Caller, request: Sub
             f"the head is {generator.title} on {primary.digest}. Package the head again."
         )
     # step 7
-    _check_proofs(blobs, request.proofs, primary)
+    _check_proofs(hub.blobs, request.proofs, primary, max_pixels=hub.settings.limits.proof_pixels)
     return Offer(head, request.owner_statement, tuple(request.proofs))
 
 
@@ -88,6 +98,16 @@ def refuse_used_version(session: Session, generator: Generator, head: Digest) ->
             )
         if earlier.state not in ("refused", "failed"):
             raise ConflictError(f"{generator.title} was submitted before: submission {earlier.id} is {earlier.state}")
+
+
+def _refuse_too_few(proofs: Sequence[Digest], policy: Policy) -> None:
+    """Of an odd number of proofs the test half gets one more (`scores.split_parts`)."""
+    enough = 2 * policy.min_proofs - 1
+    if len(set(proofs)) < enough:
+        raise SubmissionError(
+            f"expected at least {enough} proof images, got {len(set(proofs))}: half of them test the head, and this hub's "
+            f"policy asks for {policy.min_proofs} of those; send more"
+        )
 
 
 def _refuse_missing(session: Session, caller: Caller, digests: Sequence[Digest]) -> None:
@@ -109,18 +129,38 @@ def _refuse_foreign(caller: Caller, generator: Generator) -> None:
         )
 
 
-def _check_proofs(blobs: BlobStore, proofs: Sequence[Digest], primary: PrimaryArtifact) -> None:
+def _check_proofs(blobs: BlobStore, proofs: Sequence[Digest], primary: PrimaryArtifact, *, max_pixels: int) -> None:
     """Decode every proof; two of the same pixels would count one image twice."""
-    seen: dict[Digest, Digest] = {}
+    seen: dict[bytes, Digest] = {}
     for proof in proofs:
         try:
-            pixels = decode_image(blobs.read(proof)).pixels
+            data = blobs.read(proof)
+            _refuse_too_large(data, max_pixels)
+            pixels = decode_image(data).pixels
             fit_image(pixels, primary.manifest.preprocessing)
         except ImageError as error:
             raise SubmissionError(f"proof image {short(proof)}: {error}") from error
-        content = digest_bytes(repr(pixels.shape).encode() + pixels.tobytes())
+        content = _digest_pixels(pixels)
         if content in seen:
             raise SubmissionError(
                 f"proof images {short(seen[content])} and {short(proof)} show the same pixels; each must be an image of its own"
             )
         seen[content] = proof
+
+
+def _refuse_too_large(data: bytes, max_pixels: int) -> None:
+    """Look at an image's size before a pixel is decoded; whatever else is wrong with it is for `decode_image` to say."""
+    try:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            width, height = image.size
+    except Exception:  # Pillow's plugins raise whatever a broken header leads them to
+        return
+    if width * height > max_pixels:
+        raise ImageError(f"expected at most {max_pixels} pixels of a proof image, got {width}x{height}; send a smaller one")
+
+
+def _digest_pixels(pixels: Pixels) -> bytes:
+    """Return what is the same for two images of the same pixels; they are not copied for it."""
+    content = hashlib.sha256(repr(pixels.shape).encode())
+    content.update(np.ascontiguousarray(pixels).data)
+    return content.digest()

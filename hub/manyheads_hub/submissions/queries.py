@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from manyheads_hub.tables import SubmissionRow, UploadRow
+from manyheads_hub.tables import OfferRow, SubmissionRow, UploadRow
 from manyheads_shared.digest import Digest
 
 
@@ -37,6 +37,16 @@ def count_since(session: Session, contributor_id: int, moment: str) -> int:
     """How many submissions a contributor has made since a moment."""
     query = select(func.count()).where(SubmissionRow.contributor_id == contributor_id, SubmissionRow.created >= moment)
     return session.scalars(query).one()
+
+
+def count_offers(session: Session, contributor_id: int) -> int:
+    """How many offers of a contributor are remembered."""
+    return session.scalars(select(func.count()).where(OfferRow.contributor_id == contributor_id)).one()
+
+
+def forget_offers_before(session: Session, moment: str) -> None:
+    """Forget every offer that was made before a moment."""
+    session.execute(delete(OfferRow).where(OfferRow.made < moment))
 
 
 def uploaded(session: Session, contributor_id: int, digests: Sequence[Digest]) -> set[Digest]:

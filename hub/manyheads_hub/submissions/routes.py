@@ -1,26 +1,21 @@
 """/v1/submissions."""
 
+from anyio import to_thread
 from fastapi import APIRouter, Response
 
-from manyheads_hub.deps import CallerDep, HubDep, SessionDep
-from manyheads_hub.errors import NotReadyError
-from manyheads_hub.submissions import checks, service
+from manyheads_hub.deps import CallerDep, DoorDep, HubDep, SessionDep
+from manyheads_hub.submissions import service
 from manyheads_shared.api import API_PREFIX, SubmissionInfo, SubmissionRequest
 
 router = APIRouter(prefix="/submissions", tags=["submissions"])
 
 
 @router.post("", status_code=201)
-def post_submission(hub: HubDep, caller: CallerDep, request: SubmissionRequest, response: Response) -> SubmissionInfo:
+async def post_submission(
+    hub: HubDep, caller: CallerDep, door: DoorDep, request: SubmissionRequest, response: Response
+) -> SubmissionInfo:
     """Offer a head. It is checked at once, and evaluated as soon as the worker comes to it."""
-    settings = hub.fresh_settings()
-    if settings.suite is None:
-        raise NotReadyError("this hub has no suite yet, so it cannot evaluate a head; ask its maintainer")
-    with hub.database.read() as session:
-        service.refuse_over_quota(session, caller, settings.limits.submissions_per_day)
-        offer = checks.check_offer(session, hub.blobs, caller, request)
-    with hub.database.write() as session:
-        info = service.receive(session, caller, offer)
+    info = await to_thread.run_sync(service.take_offer, hub, caller, request, limiter=door)
     response.headers["Location"] = f"{API_PREFIX}/submissions/{info.id}"
     return info
 

@@ -9,13 +9,14 @@ from datetime import timedelta
 from sqlalchemy.orm import Session
 
 from manyheads_hub.auth import Caller
-from manyheads_hub.errors import NotFoundError, QuotaError
+from manyheads_hub.errors import NotFoundError, NotReadyError, QuotaError
 from manyheads_hub.evaluations import jobs
+from manyheads_hub.hub import Hub
 from manyheads_hub.submissions import queries
-from manyheads_hub.submissions.checks import Offer, refuse_used_version
-from manyheads_hub.tables import SubmissionRow
+from manyheads_hub.submissions.checks import Offer, check_offer, refuse_used_version
+from manyheads_hub.tables import OfferRow, SubmissionRow
 from manyheads_shared import clock
-from manyheads_shared.api import SubmissionInfo
+from manyheads_shared.api import SubmissionInfo, SubmissionRequest
 from manyheads_shared.digest import Digest
 
 
@@ -45,12 +46,55 @@ def get_own(session: Session, caller: Caller, submission_id: str) -> SubmissionI
     """Return one of a contributor's submissions.
 
     Raises:
-        NotFoundError: none of that id is the caller's; whether it is another's is not said.
+        NotFoundError: none of that id is the caller's. That it is another's shows on the pages, without figures.
     """
     row = queries.find(session, submission_id)
     if row is None or row.contributor_id != caller.contributor_id:
         raise NotFoundError(f"no submission {submission_id!r} of yours")
     return _to_info(session, row)
+
+
+def take_offer(hub: Hub, caller: Caller, request: SubmissionRequest) -> SubmissionInfo:
+    """Take what a contributor offers from the door into the queue.
+
+    The plan: (1) a hub that can evaluate; (2) within both quotas, and counted whatever becomes of it; (3) the checks at the
+    door; (4) received, the quota looked at again in the transaction that uses it.
+
+    Raises:
+        NotReadyError: step 1 fails.
+        QuotaError: step 2 or 4 fails.
+        HubError, FormatError, VerificationError: step 3 fails (`checks.check_offer`).
+        ConflictError: the name@version was used meanwhile.
+    """
+    # step 1
+    settings = hub.fresh_settings()
+    if settings.suite is None:
+        raise NotReadyError("this hub has no suite yet, so it cannot evaluate a head; ask its maintainer")
+    # step 2
+    with hub.database.write() as session:
+        refuse_over_quota(session, caller, settings.limits.submissions_per_day)
+        count_offer(session, caller, settings.limits.offers_per_day)
+    # step 3
+    offer = check_offer(hub, caller, request)
+    # step 4
+    with hub.database.write() as session:
+        refuse_over_quota(session, caller, settings.limits.submissions_per_day)
+        return receive(session, caller, offer)
+
+
+def count_offer(session: Session, caller: Caller, limit: int) -> None:
+    """Count an offer against what a contributor may bring to the door in a day; older ones are forgotten.
+
+    Raises:
+        QuotaError: not before tomorrow; it is not counted.
+    """
+    queries.forget_offers_before(session, _day_ago())
+    if queries.count_offers(session, caller.contributor_id) >= limit:
+        raise QuotaError(
+            f"expected at most {limit} offers a day, refused ones among them: each is work for the hub; mend what it said and "
+            "try tomorrow"
+        )
+    session.add(OfferRow(contributor_id=caller.contributor_id, made=clock.now()))
 
 
 def refuse_over_quota(session: Session, caller: Caller, limit: int) -> None:
@@ -59,8 +103,7 @@ def refuse_over_quota(session: Session, caller: Caller, limit: int) -> None:
     Raises:
         QuotaError: not before tomorrow.
     """
-    day_ago = clock.write_time(clock.read_time(clock.now()) - timedelta(days=1))
-    if queries.count_since(session, caller.contributor_id, day_ago) >= limit:
+    if queries.count_since(session, caller.contributor_id, _day_ago()) >= limit:
         raise QuotaError(
             f"expected at most {limit} submissions a day: every answer tells a little about the hidden suite; try tomorrow"
         )
@@ -102,6 +145,10 @@ def receive(session: Session, caller: Caller, offer: Offer) -> SubmissionInfo:
 def proofs_of(row: SubmissionRow) -> list[Digest]:
     """Return the digests of a submission's proof images."""
     return [Digest(proof) for proof in row.proofs]
+
+
+def _day_ago() -> str:
+    return clock.write_time(clock.read_time(clock.now()) - timedelta(days=1))
 
 
 def _to_info(session: Session, row: SubmissionRow) -> SubmissionInfo:

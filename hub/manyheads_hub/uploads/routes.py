@@ -60,7 +60,7 @@ async def patch_upload(
             offset = await _append(request, stream, offset=offset, length=length)
             if offset == length:
                 await run_in_threadpool(service.complete, hub, caller, digest)
-        progress = service.Progress(offset, length)
+        progress = service.Progress(offset, length, is_complete=offset == length)
     return _answer(204, progress)
 
 
@@ -70,11 +70,18 @@ async def _append(request: Request, stream: BinaryIO, *, offset: int, length: in
         async for chunk in _with_patience(request.stream()):
             if offset + len(chunk) > length:
                 raise InvalidRequestError(f"expected at most {length} bytes in all, the request brings more")
-            await run_in_threadpool(stream.write, chunk)
+            await run_in_threadpool(write_whole, stream, chunk)
             offset += len(chunk)
     except ClientDisconnect:
         pass
     return offset
+
+
+def write_whole(stream: BinaryIO, chunk: bytes) -> None:
+    """Write a chunk to an unbuffered file, which may take a part of it at a time."""
+    rest = memoryview(chunk)
+    while rest:
+        rest = rest[stream.write(rest) :]
 
 
 async def _with_patience(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

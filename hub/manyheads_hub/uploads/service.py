@@ -1,10 +1,13 @@
 """Resumable uploads: what an address holds, what may be appended, and the check of the last byte.
 
 The bytes that have arrived lie in `blobs/partial/CONTRIBUTOR/HEX`, so the offset is the file's size and survives a kill.
+Having every byte is not yet being complete: a hub killed between the two finishes when it is next asked (`get_progress`).
 One request at a time appends (flock). No database lock is held while bytes arrive.
 """
 
 import fcntl
+import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +25,8 @@ from manyheads_shared.digest import Digest, digest_file, hex_of
 from manyheads_shared.errors import DigestMismatchError
 
 ABANDONED_DAYS = 7  # a partial upload is then thrown away
+FINISH_SECONDS = 10.0  # to wait for another request that checks the last byte: it hashes 64 MB at most
+LOOK_SECONDS = 0.05  # between two looks at whether it is done
 
 
 @dataclass(frozen=True)
@@ -30,23 +35,26 @@ class Progress:
 
     offset: int
     length: int | None  # None: nothing has come yet
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every byte is here, and checked."""
-        return self.offset == self.length
+    is_complete: bool  # every byte is here, checked and kept
 
 
 def get_progress(hub: Hub, caller: Caller, digest: Digest) -> Progress:
-    """Return how much of an object the caller has uploaded."""
-    with hub.database.read() as session:
-        row = queries.find(session, caller.contributor_id, digest)
-    if row is None:
-        return Progress(0, None)
-    if row.completed is not None:
-        return Progress(row.length, row.length)
-    path = _partial_path(hub, caller, digest)
-    return Progress(path.stat().st_size if path.exists() else 0, row.length)
+    """Return how much of an object the caller has uploaded; finish what has every byte and was never checked.
+
+    Bytes that turn out to be others are thrown away, and the upload starts again at 0.
+
+    Raises:
+        ConflictError: another request is checking them, for longer than that should take.
+    """
+    progress = _look(hub, caller, digest)
+    if progress.is_complete or progress.offset != progress.length:
+        return progress
+    with _locked(_partial_path(hub, caller, digest), patience=FINISH_SECONDS):
+        progress = _look(hub, caller, digest)  # another request may have finished it meanwhile
+        if not progress.is_complete and progress.offset == progress.length:
+            with suppress(DigestMismatchError):
+                complete(hub, caller, digest)
+    return _look(hub, caller, digest)
 
 
 def begin(hub: Hub, caller: Caller, digest: Digest, *, offset: int, length: int, body: int | None) -> Progress:
@@ -96,10 +104,10 @@ def begin(hub: Hub, caller: Caller, digest: Digest, *, offset: int, length: int,
                 stream.truncate(0)
             row.length = length
     # step 5
-    held = get_progress(hub, caller, digest).offset
+    held = _look(hub, caller, digest).offset
     if offset != held:
         raise UploadOffsetError(f"expected to go on at byte {held}, got byte {offset}", offset=held)
-    return Progress(held, length)
+    return Progress(held, length, is_complete=False)
 
 
 @contextmanager
@@ -107,19 +115,18 @@ def open_partial(hub: Hub, caller: Caller, digest: Digest, *, offset: int) -> It
     """Open the partial file for appending, for this request alone.
 
     Raises:
-        ConflictError: another request is appending.
+        ConflictError: another request is appending, or has completed the object since the check.
         UploadOffsetError: another request has appended since the check.
     """
-    path = _partial_path(hub, caller, digest)
-    with _locked(path) as stream:
-        if not path.exists() or stream.tell() != offset:  # it was completed, or went on, since the check
-            held = get_progress(hub, caller, digest).offset
+    with _locked(_partial_path(hub, caller, digest)) as stream:
+        held = os.fstat(stream.fileno()).st_size
+        if held != offset:
             raise UploadOffsetError(f"expected to go on at byte {held}, got byte {offset}", offset=held)
         yield stream
 
 
 def complete(hub: Hub, caller: Caller, digest: Digest) -> None:
-    """Check a whole partial file against its digest and make it a blob. Called while `open_partial` holds it.
+    """Check a whole partial file against its digest and make it a blob. Call it while holding the file (`open_partial`).
 
     Raises:
         DigestMismatchError: other bytes came; they are thrown away, and the upload starts again at 0.
@@ -150,16 +157,50 @@ def forget_abandoned(hub: Hub) -> int:
     return forgotten
 
 
+def _look(hub: Hub, caller: Caller, digest: Digest) -> Progress:
+    """Return where an upload stands, and change nothing."""
+    with hub.database.read() as session:
+        row = queries.find(session, caller.contributor_id, digest)
+    if row is None:
+        return Progress(0, None, is_complete=False)
+    if row.completed is not None:
+        return Progress(row.length, row.length, is_complete=True)
+    path = _partial_path(hub, caller, digest)
+    return Progress(path.stat().st_size if path.exists() else 0, row.length, is_complete=False)
+
+
 @contextmanager
-def _locked(path: Path) -> Iterator[BinaryIO]:
-    """Hold a partial file alone, open for appending."""
+def _locked(path: Path, *, patience: float = 0.0) -> Iterator[BinaryIO]:
+    """Hold a partial file alone, open for appending.
+
+    Args:
+        patience: seconds to wait for another request that holds it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + patience
     with path.open("ab", buffering=0) as stream:  # a killed hub keeps every byte it was given
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConflictError("another request is uploading this very object; wait for it and ask again") from error
+        while not _try_lock(stream):
+            if time.monotonic() >= deadline:
+                raise ConflictError("another request is uploading this very object; wait for it and ask again")
+            time.sleep(LOOK_SECONDS)
+        if not _is_still(path, stream):  # what was opened is a blob by now, or thrown away: not to be written to
+            raise ConflictError("another request has just finished with this very object; ask again")
         yield stream
+
+
+def _try_lock(stream: BinaryIO) -> bool:
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_still(path: Path, stream: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(stream.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _partial_path(hub: Hub, caller: Caller, digest: Digest) -> Path:
