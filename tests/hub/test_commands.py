@@ -12,8 +12,10 @@ from manyheads_hub.bundles import service as bundles
 from manyheads_hub.cli import app
 from manyheads_hub.errors import ConflictError, NotFoundError, PublicationError
 from manyheads_hub.hub import Hub
+from manyheads_hub.primaries import service as primaries
 from manyheads_hub.settings import Settings
 from manyheads_shared.api import BundleInfo
+from manyheads_shared.artifact import read_primary
 from manyheads_shared.errors import ArtifactError, UsageError
 from manyheads_shared.keys import generate_key, public_pem
 from tests.support.live_hub import Owner, package, submit, work
@@ -63,6 +65,19 @@ def test_a_hub_is_made_given_a_primary_and_enrols_its_first_owner(tmp_path: Path
     assert BundleInfo.model_validate(published["bundle"]).sequence == 1
     enrolled = run_json("enrol", tmp_path / "hub", "ada", "--key", tmp_path / "ada.pub", "--generator", "alpha")
     assert str(enrolled["token"]).startswith("mh_")
+
+
+def test_publishing_the_newest_primary_again_finishes_what_a_kill_left(folder: Path, hub: Hub, tmp_path: Path) -> None:
+    other = tmp_path / "other.safetensors"
+    other.write_bytes(trained_primary("2"))
+    with hub.database.write() as session:  # killed here: the row and its job are written, nothing is published
+        artifact = read_primary(other.read_bytes())
+        hub.blobs.put(other.read_bytes())
+        primaries.add(session, artifact, other.stat().st_size)
+    published = BundleInfo.model_validate(run_json("publish-primary", folder, other)["bundle"])
+    assert published.primary == artifact.digest
+    again = BundleInfo.model_validate(run_json("publish-primary", folder, other)["bundle"])
+    assert again == published
 
 
 def test_the_token_stands_alone_on_stdout(folder: Path, tmp_path: Path) -> None:

@@ -140,10 +140,17 @@ def test_a_submissions_figures_and_messages_are_its_owners_alone(hub: Hub, ada: 
     assert [info["id"] for info in api.get("/v1/submissions").json()] == [submission]
 
 
-def test_the_same_head_twice_is_taken_once(ada: Owner, api: Api) -> None:
+def test_the_same_offer_twice_is_one_submission(ada: Owner, api: Api) -> None:
     offer = package(ada, ALPHA, proofs=FEW)
-    first = api.submit(offer)
-    assert (first.status_code, code(api.submit(offer))) == (201, (409, "conflict"))
+    first, again = api.submit(offer), api.submit(offer)
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert first.json() == again.json()
+    assert len(api.get("/v1/submissions").json()) == 1
+
+
+def test_the_same_head_with_other_proofs_waits_for_the_first_to_be_judged(ada: Owner, api: Api) -> None:
+    api.submit(package(ada, ALPHA, proofs=FEW)).raise_for_status()
+    assert code(api.submit(package(ada, ALPHA))) == (409, "conflict")
 
 
 @pytest.mark.parametrize(

@@ -36,18 +36,19 @@ def list_published(session: Session) -> list[PrimaryInfo]:
 
 
 def check_new(session: Session, primary: PrimaryArtifact) -> None:
-    """Check that a primary may be published.
+    """Check that a primary may be published; the newest may again, which finishes what a kill left or changes nothing.
 
     Raises:
-        ConflictError: it was published before, or another file has its name and version.
+        ConflictError: another has replaced it since, or another file has its name and version.
     """
     manifest = primary.manifest
     known = queries.find(session, primary.digest)
     if known is not None:
-        newest = queries.newest(session)
-        state = "is the newest already" if newest is known else "was published before, and another replaced it"
-        raise ConflictError(f"primary {manifest.name}@{manifest.version} ({primary.digest}) {state}")
-    if queries.find_version(session, manifest.name, manifest.version) is not None:
+        if known is not queries.newest(session):
+            raise ConflictError(
+                f"primary {manifest.name}@{manifest.version} ({primary.digest}) was published before, and another replaced it"
+            )
+    elif queries.find_version(session, manifest.name, manifest.version) is not None:
         raise ConflictError(
             f"another file was published as primary {manifest.name}@{manifest.version}; "
             "package this one under a new version, a name never changes its meaning"
@@ -55,7 +56,7 @@ def check_new(session: Session, primary: PrimaryArtifact) -> None:
 
 
 def add(session: Session, primary: PrimaryArtifact, size_bytes: int) -> int:
-    """Add a primary, its file being in the blob store, and queue the bundle that publishes it.
+    """Add a primary unless it is the newest, its file being in the blob store, and queue the bundle that publishes it.
 
     Returns:
         The job that publishes it.
@@ -65,18 +66,19 @@ def add(session: Session, primary: PrimaryArtifact, size_bytes: int) -> int:
     """
     check_new(session, primary)
     manifest = primary.manifest
-    session.add(
-        PrimaryRow(
-            digest=primary.digest,
-            name=manifest.name,
-            version=manifest.version,
-            architecture=manifest.architecture,
-            image_size=manifest.preprocessing.image_size,
-            size_bytes=size_bytes,
-            added=clock.now(),
-            published=None,
+    if queries.find(session, primary.digest) is None:
+        session.add(
+            PrimaryRow(
+                digest=primary.digest,
+                name=manifest.name,
+                version=manifest.version,
+                architecture=manifest.architecture,
+                image_size=manifest.preprocessing.image_size,
+                size_bytes=size_bytes,
+                added=clock.now(),
+                published=None,
+            )
         )
-    )
     return jobs.enqueue(session, "publish")
 
 

@@ -27,6 +27,8 @@ from manyheads_shared.preprocess import fit_image
 from manyheads_shared.probe import verify_probe
 from manyheads_shared.statements import verify_owner_statement
 
+OVER = ("refused", "failed")  # states after which the same head may be offered again
+
 
 @dataclass(frozen=True)
 class Offer:
@@ -96,7 +98,7 @@ def refuse_used_version(session: Session, generator: Generator, head: Digest) ->
                 f"{generator.title} was submitted before with other weights (submission {earlier.id}, {earlier.state}); "
                 "a name@version never changes its meaning: package this head under a new version"
             )
-        if earlier.state not in ("refused", "failed"):
+        if earlier.state not in OVER:
             raise ConflictError(f"{generator.title} was submitted before: submission {earlier.id} is {earlier.state}")
 
 

@@ -13,7 +13,7 @@ from manyheads_hub.errors import NotFoundError, NotReadyError, QuotaError
 from manyheads_hub.evaluations import jobs
 from manyheads_hub.hub import Hub
 from manyheads_hub.submissions import queries
-from manyheads_hub.submissions.checks import Offer, check_offer, refuse_used_version
+from manyheads_hub.submissions.checks import OVER, Offer, check_offer, refuse_used_version
 from manyheads_hub.tables import OfferRow, SubmissionRow
 from manyheads_shared import clock
 from manyheads_shared.api import SubmissionInfo, SubmissionRequest
@@ -57,13 +57,16 @@ def get_own(session: Session, caller: Caller, submission_id: str) -> SubmissionI
 def take_offer(hub: Hub, caller: Caller, request: SubmissionRequest) -> SubmissionInfo:
     """Take what a contributor offers from the door into the queue.
 
-    The plan: (1) a hub that can evaluate; (2) within both quotas, and counted whatever becomes of it; (3) the checks at the
-    door; (4) received, the quota looked at again in the transaction that uses it.
+    The very same offer again is answered with the submission it became, unless that was refused or failed: whoever was killed
+    before the answer came may ask again.
+
+    The plan: (1) a hub that can evaluate; (2) not taken before; (3) within both quotas, and counted whatever becomes of it;
+    (4) the checks at the door; (5) received, the quota looked at again in the transaction that uses it.
 
     Raises:
         NotReadyError: step 1 fails.
-        QuotaError: step 2 or 4 fails.
-        HubError, FormatError, VerificationError: step 3 fails (`checks.check_offer`).
+        QuotaError: step 3 or 5 fails.
+        HubError, FormatError, VerificationError: step 4 fails (`checks.check_offer`).
         ConflictError: the name@version was used meanwhile.
     """
     # step 1
@@ -71,12 +74,17 @@ def take_offer(hub: Hub, caller: Caller, request: SubmissionRequest) -> Submissi
     if settings.suite is None:
         raise NotReadyError("this hub has no suite yet, so it cannot evaluate a head; ask its maintainer")
     # step 2
+    with hub.database.read() as session:
+        for row in queries.of_contributor(session, caller.contributor_id):
+            if _is_same(row, request) and row.state not in OVER:
+                return _to_info(session, row)
+    # step 3
     with hub.database.write() as session:
         refuse_over_quota(session, caller, settings.limits.submissions_per_day)
         count_offer(session, caller, settings.limits.offers_per_day)
-    # step 3
-    offer = check_offer(hub, caller, request)
     # step 4
+    offer = check_offer(hub, caller, request)
+    # step 5
     with hub.database.write() as session:
         refuse_over_quota(session, caller, settings.limits.submissions_per_day)
         return receive(session, caller, offer)
@@ -145,6 +153,11 @@ def receive(session: Session, caller: Caller, offer: Offer) -> SubmissionInfo:
 def proofs_of(row: SubmissionRow) -> list[Digest]:
     """Return the digests of a submission's proof images."""
     return [Digest(proof) for proof in row.proofs]
+
+
+def _is_same(row: SubmissionRow, request: SubmissionRequest) -> bool:
+    offered = request.head, request.owner_statement, sorted(request.proofs)
+    return (row.head, row.owner_statement, sorted(row.proofs)) == offered
 
 
 def _day_ago() -> str:
