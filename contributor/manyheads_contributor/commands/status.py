@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 POLL_SECONDS = 2.0
 MAX_POLL_SECONDS = 15.0
 _NO_ANSWER_SECONDS = 120.0  # of a hub that was there before: it may be restarting
+PUBLISH_SECONDS = 120.0  # after it is accepted: a hub with its offline keys at hand has published it by then
 _SHOWN_SOURCES = 5
 _WORDS = {
     "received": "waiting for its evaluation",
@@ -33,7 +34,9 @@ def status(
     *,
     hub: Annotated[str, typer.Option(help="The hub's address.", show_default=False)],
     token_file: Annotated[Path | None, typer.Option(help="File with the hub's token; otherwise MANYHEADS_TOKEN.")] = None,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is accepted, refused or failed.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait until it is refused, failed, or accepted and in a bundle.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the submission, or the list, as JSON.")] = False,
 ) -> None:
     """Show what became of a submission: its state, the reasons, the hub's figures. Exit code 1 when it was refused or failed.
@@ -63,12 +66,17 @@ def status(
 
 
 def _wait(client: "HubClient", info: "SubmissionInfo") -> "SubmissionInfo":
-    """Ask again, less and less often, until the hub has decided."""
+    """Ask again, less and less often, until the hub has decided; for an accepted head a while longer, until a bundle has it."""
     from manyheads_contributor.hub_client import is_passing
 
-    pause, silent_since = POLL_SECONDS, None
+    pause, silent_since, accepted_since = POLL_SECONDS, None, None
     with stderr.status(_line(info)) as line:
-        while info.state in ("received", "evaluating"):
+        while info.state in ("received", "evaluating") or _awaits_bundle(info):
+            if info.state == "accepted":
+                accepted_since = accepted_since or time.monotonic()
+                if time.monotonic() - accepted_since > PUBLISH_SECONDS:
+                    break
+                pause = POLL_SECONDS
             time.sleep(pause)
             pause = min(pause * 1.2, MAX_POLL_SECONDS)
             try:
@@ -82,6 +90,11 @@ def _wait(client: "HubClient", info: "SubmissionInfo") -> "SubmissionInfo":
                 silent_since = None
                 line.update(_line(info))
     return info
+
+
+def _awaits_bundle(info: "SubmissionInfo") -> bool:
+    """Whether a bundle with it is to be expected: an accepted head with a reason enters none."""
+    return info.state == "accepted" and info.bundle_sequence is None and not info.reasons
 
 
 def _line(info: "SubmissionInfo") -> str:
