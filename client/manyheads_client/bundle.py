@@ -121,7 +121,8 @@ class Bundle:
         bands = [("the detector", self.detector_band, calibration.detector_alpha)]
         bands += [(title, band, each) for title, band in zip(self.generators, self.head_bands, strict=True)]
         return tuple(
-            f"The threshold of {name} rests on {band.negatives} images: too few for its error rate of {100 * alpha:.2g} %."
+            f"The threshold of {name} rests on {band.negatives} images, of some origin too few for its error rate of "
+            f"{100 * alpha:.2g} %."
             for name, band, alpha in bands
             if not band.resolved
         )
