@@ -88,8 +88,8 @@ def decision_rule(calibration: Calibration) -> tuple[str, ...]:
         (
             f"The upper thresholds were set so that at most {_percent(calibration.detector_alpha)} of real test images are "
             f"called generated, and at most {_percent(calibration.heads_alpha)} of the test images of any other origin are "
-            f"claimed by any head at all; the lower ones so that at most {_percent(calibration.miss_alpha)} of a network's own test "
-            "images fall below."
+            f"claimed by any head at all; the lower ones so that at most {_percent(calibration.miss_alpha)} of a network's own "
+            "test images fall below."
         ),
         "The detector decides first: a head that says yes against a detector that says no is reported as a contradiction.",
     )
