@@ -1,16 +1,17 @@
 """`python -m benchmarks [NAME]…`: run the benchmarks that need no data beside the project; `--list` names them all.
 
-The real-data run is apart: `python -m benchmarks.loop`.
+Those on real images are apart: `python -m benchmarks.loop`, `benchmarks/paper/run`.
 """
 
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import degradation_sheet, degradation_speed, throughput
+from benchmarks import degradation_sheet, degradation_speed, killed, throughput
 
 BENCHMARKS: dict[str, tuple[Callable[[], None], str]] = {
     "degradation-sheet": (degradation_sheet.main, "what each degradation profile does to a photograph"),
     "degradation-speed": (degradation_speed.main, "images a second, by degradation profile"),
+    "killed": (killed.main, "the whole loop under random kills"),
     "throughput": (throughput.main, "images a second, by number of heads"),
 }
 

@@ -109,6 +109,18 @@ def render(value: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def summary_table(value: Mapping[str, Any]) -> list[str]:
+    """The few figures that README quotes of one set."""
+    results = value["results"]
+    rows = [("detector", *_figures(results["detector"])[::3], "", "")]
+    rows += [
+        (f"head {head['generator']}", *_figures(head["own"])[::3], head["decision"], _share(head["hub_recall"]))
+        for head in results["heads"]
+    ]
+    columns = (value["set"], "F1 at 0.5", "AUROC", "the hub's gate", "recall at the hub's threshold")
+    return markdown_table(columns, rows)
+
+
 def _yes_table(detector: Mapping[str, Any], heads: Sequence[Mapping[str, Any]]) -> list[str]:
     sources = sorted({*detector["sources"], *(source for head in heads for source in head["own"]["sources"])})
     rows = [

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 import benchmarks
+from benchmarks.loop import summary_table
 from manyheads_contributor.recipe import Recipe, build_recipe, load_recipe
 
 RESULTS = sorted((Path(benchmarks.__path__[0]) / "results").glob("loop-*.json"))
@@ -19,6 +20,12 @@ RESULTS = sorted((Path(benchmarks.__path__[0]) / "results").glob("loop-*.json"))
 def test_the_recipe_of_committed_figures_is_the_one_that_ships(path: Path) -> None:
     recorded = json.loads(path.read_bytes())
     assert build_recipe(tomllib.loads(recorded["recipe"]), name="recorded") == _shipped(recorded)
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda path: path.stem)
+def test_readme_quotes_the_committed_figures(path: Path) -> None:
+    readme = (path.parents[2] / "README.md").read_text()
+    assert "\n".join(summary_table(json.loads(path.read_bytes()))) in readme
 
 
 def _shipped(recorded: dict[str, Any]) -> Recipe:
