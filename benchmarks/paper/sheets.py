@@ -64,7 +64,7 @@ def draw_sheets(cell: Cell, trainer: Trainer, generator: str) -> tuple[bytes, by
         over.append(_strip(source, [list(pixels), *drawn]))
         plain = [[_plain(m, scale) for m in maps] for maps in both]
         alone.append(_strip(source, plain))
-    return _png(np.concatenate(over)), _png(np.concatenate(alone))
+    return _png(Image.fromarray(np.concatenate(over))), _png(Image.fromarray(np.concatenate(alone)).quantize(256))
 
 
 def grad_cam(head: Head, maps: Tensor) -> Tensor:
@@ -120,7 +120,7 @@ def _plain(saliency: Maps, scale: float) -> Pixels:
     return np.asarray(picture.resize((_MAP_PIXELS, _MAP_PIXELS), Image.Resampling.NEAREST))
 
 
-def _png(pixels: Pixels) -> bytes:
+def _png(picture: Image.Image) -> bytes:
     stream = io.BytesIO()
-    Image.fromarray(pixels).quantize(256).save(stream, "PNG", optimize=True)
+    picture.save(stream, "PNG", optimize=True)
     return stream.getvalue()
