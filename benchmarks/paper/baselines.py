@@ -2,7 +2,7 @@
 
 Facts, not code, of Frank et al. 2020 and Yu et al. 2019 as ported by Khoo et al. 2022: quarter width, zero "same" padding, no
 batch norm anywhere. Weights start as in the originals (Glorot; He): from the port's N(0, 0.02), ganfp-postpool had not left a
-single class after fourteen epochs here, and a baseline that does not learn is none. They answer one question with a logit
+single class after twelve epochs here, and a baseline that does not learn is none. They answer one question with a logit
 (N,), or N + 1 classes with logits (N, K).
 """
 
