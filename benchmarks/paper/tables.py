@@ -6,7 +6,7 @@ The interval is Student's t over the seeds: it holds what weights, order and luc
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy import special
@@ -28,35 +28,28 @@ class Table:
     name: str
     title: str
     images: str
-    questions: Callable[[Config], tuple[str, ...]]  # of the cells it wants
+    kind: Literal["detection", "binary", "multiclass"]
     representations: tuple[Representation, ...] = REPRESENTATIONS
 
 
-def _detection(_: Config) -> tuple[str, ...]:
-    return (DETECTION,)
-
-
-def _binary(images: str) -> Callable[[Config], tuple[str, ...]]:
-    return lambda config: (HEADS, config.images[images].easy, config.images[images].twin)
-
-
-def _multiclass(_: Config) -> tuple[str, ...]:
-    return (HEADS, MULTICLASS)
-
-
 TABLES = (
-    Table("1a", "Detection, pixels", "faces64", _detection, ("pixel",)),
-    Table("1b", "Detection, dct", "faces64", _detection, ("dct",)),
-    Table("1c", "Detection", "faces128", _detection),
-    Table("2", "Binary attribution", "faces64", _binary("faces64")),
-    Table("3", "Binary attribution", "faces128", _binary("faces128")),
-    Table("4", "Attribution among all generators", "faces64", _multiclass),
+    Table("1a", "Detection, pixels", "faces64", "detection", ("pixel",)),
+    Table("1b", "Detection, dct", "faces64", "detection", ("dct",)),
+    Table("1c", "Detection", "faces128", "detection"),
+    Table("2", "Binary attribution", "faces64", "binary"),
+    Table("3", "Binary attribution", "faces128", "binary"),
+    Table("4", "Attribution among all generators", "faces64", "multiclass"),
 )
 
 
 def cells_of(table: Table, config: Config) -> tuple[Cell, ...]:
     """The cells a table is made of."""
-    wanted = table.questions(config)
+    place = config.images[table.images]
+    wanted = {
+        "detection": (DETECTION,),
+        "binary": (HEADS, place.easy, place.twin),
+        "multiclass": (HEADS, MULTICLASS),
+    }[table.kind]
     return tuple(
         cell
         for cell in list_cells(config)
@@ -73,14 +66,11 @@ def render_table(table: Table, config: Config, records: Records) -> list[str]:
     lines += [f"{missing} of {len(cells)} trainings are not done yet.", ""] if missing else []
     if not present:
         return lines
-    if table.questions is _detection:
-        return [*lines, *_detection_table(present, records), ""]
-    if table.questions is _multiclass:
-        return [*lines, *_multiclass_table(present, records), ""]
-    return [*lines, *_binary_table(present, config, records), ""]
+    render = {"detection": _detection_table, "binary": _binary_table, "multiclass": _multiclass_table}[table.kind]
+    return [*lines, *render(present, config, records), ""]
 
 
-def _detection_table(cells: Sequence[Cell], records: Records) -> list[str]:
+def _detection_table(cells: Sequence[Cell], _: Config, records: Records) -> list[str]:
     rows = []
     for cell, seeds in _by_seed(cells, records):
         for profile in _reported(cell, seeds):
@@ -109,7 +99,7 @@ def _binary_table(cells: Sequence[Cell], config: Config, records: Records) -> li
     return markdown_table(("generator", *_PLACE, *_YES_NO, *columns), rows)
 
 
-def _multiclass_table(cells: Sequence[Cell], records: Records) -> list[str]:
+def _multiclass_table(cells: Sequence[Cell], _: Config, records: Records) -> list[str]:
     rows = []
     for cell, seeds in _by_seed(cells, records):
         for profile in _reported(cell, seeds):
@@ -170,11 +160,10 @@ def _pooled(test: Test, prefix: str, *, says_yes: bool) -> float:
 
 
 def accuracy(confusion: Mapping[str, Mapping[str, int]]) -> float:
-    """Share of images put into their own class, external ones left out."""
+    """Share of images put into their own class, as if every source had as many; external ones left out."""
     known = {source: row for source, row in confusion.items() if not source.startswith("external/")}
     own = {source: REAL if source.startswith("real/") else source.partition("/")[2] for source in known}
-    hits = sum(row.get(own[source], 0) for source, row in known.items())
-    return hits / sum(sum(row.values()) for row in known.values())
+    return float(np.mean([row.get(own[source], 0) / sum(row.values()) for source, row in known.items()]))
 
 
 def _share(pair: Sequence[int]) -> float:

@@ -31,12 +31,15 @@ FEATURE_BATCH = 256  # images a trunk pass
 Features = NDArray[np.float16]  # (N, H, W, C)
 
 
+@dataclass(frozen=True)
 class OneOfMany:
     """One of several classes: cross-entropy of a softmax."""
 
+    weights: Tensor  # (K,), of the classes
+
     def loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy of logits (B, K)."""
-        return cross_entropy(logits, labels.long())
+        return cross_entropy(logits, labels.long(), weight=self.weights)
 
     def figures(self, logits: NDArray[np.float32], labels: Labels) -> tuple[float | None, float | None]:
         """F1 as the plain mean over classes; there is no AUROC."""
@@ -94,8 +97,8 @@ class Trainer:
             if start is not None:
                 read_weights(self.config.work / start.name / name / FINISHED, network)
             rate = recipe.head_learning_rate if cell.question == HEADS else recipe.primary_learning_rate
-            objective = OneOfMany() if cell.question == MULTICLASS else None
             sides = self._examples(cell, name, "train"), self._examples(cell, name, "val")
+            objective = OneOfMany(class_weights(sides[0].labels, self.compute)) if cell.question == MULTICLASS else None
             history = train(
                 network, sides, recipe, learning_rate=rate, compute=self.compute, folder=folder, objective=objective
             )
@@ -155,6 +158,12 @@ class Trainer:
                 batch = primary.trunk(as_tensor(inputs[start : start + FEATURE_BATCH], self.compute))
             passes.append(batch.float().permute(0, 2, 3, 1).cpu().numpy().astype(np.float16))
         return np.concatenate(passes)
+
+
+def class_weights(labels: Labels, compute: Compute) -> Tensor:
+    """Factors (K,) that give every class the same weight, whatever the number of its images; on the device."""
+    counts = np.bincount(labels.astype(np.int64))
+    return torch.from_numpy((len(labels) / (len(counts) * counts)).astype(np.float32)).to(compute.device)
 
 
 def input_examples(inputs: Inputs, labels: Labels, compute: Compute) -> Examples:

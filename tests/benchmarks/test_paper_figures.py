@@ -9,6 +9,8 @@ from benchmarks.paper.config import read_config
 from benchmarks.paper.figures import catalogue, oscr, precision_recall_f1, softmax_classes, yes_no
 from benchmarks.paper.records import add_record, read_records
 from benchmarks.paper.tables import accuracy
+from benchmarks.paper.training import class_weights
+from manyheads_shared.compute import choose_compute
 from manyheads_shared.dataset import Item, Kind
 from manyheads_shared.digest import digest_bytes
 
@@ -50,7 +52,7 @@ def test_heads_are_decided_as_published_whatever_the_detector_says() -> None:
 
     assert figures["confusion"]["real/photos"] == {"real": 1}
     assert figures["confusion"]["generated/alpha"] == {"alpha": 1, "beta": 1}
-    assert accuracy(figures["confusion"]) == pytest.approx(3 / 4)
+    assert accuracy(figures["confusion"]) == pytest.approx((1 + 1 / 2 + 1) / 3)
 
 
 def test_a_softmax_takes_its_largest_class() -> None:
@@ -58,7 +60,20 @@ def test_a_softmax_takes_its_largest_class() -> None:
     figures = softmax_classes(ITEMS, logits, ("alpha", "beta"))
 
     assert figures["confusion"]["generated/beta"] == {"real": 1}
-    assert accuracy(figures["confusion"]) == pytest.approx(2 / 4)
+    assert accuracy(figures["confusion"]) == pytest.approx((1 + 1 / 2 + 0) / 3)
+
+
+def test_accuracy_weighs_every_source_alike() -> None:
+    rows = {"real/photos": {"real": 90, "alpha": 10}, "generated/alpha": {"alpha": 1, "real": 1}, "external/real/x": {"alpha": 5}}
+
+    assert accuracy(rows) == pytest.approx((0.9 + 0.5) / 2)
+
+
+def test_class_weights_give_every_class_the_same_weight() -> None:
+    labels = np.repeat(np.arange(3, dtype=np.float32), [6, 2, 1])
+    weights = class_weights(labels, choose_compute("cpu")).numpy()
+
+    assert np.bincount(labels.astype(int)) * weights == pytest.approx(np.full(3, 3.0))
 
 
 def test_oscr_is_one_when_every_known_image_is_right_and_above_every_unknown_one() -> None:
