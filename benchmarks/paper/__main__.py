@@ -58,7 +58,7 @@ def paper(
         if "sheets" in chosen:
             _write_sheets(trainer, place.easy)
         if "speed" in chosen:
-            speed.run(trainer, (place.easy, place.twin), RESULTS)
+            speed.run(trainer, (place.easy, place.twin), seeds or config.seeds)
     _write_tables(config)
 
 
@@ -88,6 +88,9 @@ def _write_tables(config: Config) -> None:
     cells = cost.figure_cells(list_cells(config), config)
     if any(cell in records for cell in cells):
         write_atomic(RESULTS / "cost.png", cost.draw_cost(cells, config, records))
+    races = speed.read_races(config)
+    if races:
+        write_atomic(RESULTS / "speed.md", "\n".join(speed.render(races)).encode())
     print(f"tables in {os.path.relpath(RESULTS)}/tables.md: {len(records)} of {len(list_cells(config))} trainings are in them")
 
 

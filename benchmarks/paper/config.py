@@ -53,6 +53,7 @@ class Speed(Value):
 
     baseline_epochs: Annotated[int, Field(ge=1)]
     published_epochs: Annotated[int, Field(ge=1)]
+    head: dict[str, Any]  # keys of our head's recipe
 
 
 class Config(Value):

@@ -1,15 +1,16 @@
 """The paper's headline, speed of learning: what it costs a head to be as good as each baseline ever gets.
 
-One run, one machine, one process, one network after the other. A baseline trains from fresh weights on clean images; its best
-validation F1 is the mark. A head stands on a frozen primary; what counts for it is the trunk's one pass over the images, and
-every step until its validation F1 reaches the mark. The paper's own recipe (256 images a step, learning rate 1e-4, the trunk
-and the detector run again in every step) is a row of its own; its steps are timed, not guessed.
+One generator and seed at a time, in one process, one network after the other. A baseline trains from fresh weights on clean
+images; its best validation F1 is the mark. A head stands on a frozen primary, whose own training is not counted, as in the
+paper: it serves every head. What counts for a head is the trunk's pass over the images, and every step until its validation F1
+reaches the mark. The paper's own recipe (256 images a step, learning rate 1e-4, unweighted, trunk and detector run again in every
+step, primary of phase II) is a row of its own; its steps are timed, not guessed.
 """
 
 import json
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,29 @@ from torch import Tensor, nn
 from benchmarks.machine import hardware
 from benchmarks.markdown import markdown_table
 from benchmarks.paper import figures
-from benchmarks.paper.baselines import build_baseline
-from benchmarks.paper.cells import DETECTION, Cell
+from benchmarks.paper.baselines import Baseline, build_baseline
+from benchmarks.paper.cells import DETECTION, Cell, Phase
+from benchmarks.paper.config import Config
+from benchmarks.paper.records import RESULTS
 from benchmarks.paper.training import BACKWARD_FACTOR, Trainer, input_examples
 from manyheads_contributor.checkpoint import History
 from manyheads_contributor.examples import Examples, Indices, feature_examples
 from manyheads_contributor.recipe import Recipe
 from manyheads_contributor.run import RunFolder
 from manyheads_contributor.samples import head_labels
-from manyheads_contributor.train import infer, train
+from manyheads_contributor.train import infer, pass_length, train
 from manyheads_shared import clock
 from manyheads_shared.architectures import get_architecture
+from manyheads_shared.canonical import to_canonical
+from manyheads_shared.digest import digest_bytes
+from manyheads_shared.files import write_atomic
 from manyheads_shared.networks import Primary, build_head
+
+REFERENCE = "khoo2022-pixel"
+SIDES = ("train", "val", "test")
+BASELINES: tuple[Baseline, ...] = ("gandct-conv", "ganfp-postpool")
+Sides = Mapping[str, Examples]  # train, val, test
+OURS, PUBLISHED = "head", "head, the paper's recipe"
 
 
 @dataclass(frozen=True)
@@ -38,61 +50,101 @@ class Learner:
     """One way to learn to attribute, and what it came to."""
 
     name: str
-    recipe: Recipe
-    history: History
-    seconds_before: float  # the trunk's pass over all images
-    macs_before: int
-    macs_epoch: int
-    test_f1: float  # of the epoch whose weights are kept
+    test_f1: float  # of the epoch of the lowest validation loss
+    val_f1: tuple[float, ...]  # by epoch
+    seconds: tuple[float, ...]  # by epoch, validation included
+    macs: int  # multiply-accumulates of an epoch, validation left out
+    seconds_before: float = 0.0  # the trunk's pass over all images
+    macs_before: int = 0
 
     @property
     def best_f1(self) -> float:
         """The best validation F1 of all epochs."""
-        return max(row.val_f1 or 0.0 for row in self.history)
+        return max(self.val_f1)
 
     def cost_of(self, mark: float) -> tuple[float, int] | None:
         """Seconds and multiply-accumulates until validation F1 is at the mark; None if it never is."""
-        seconds = self.seconds_before
-        for row in self.history:
-            seconds += row.seconds
-            if (row.val_f1 or 0.0) >= mark:
-                return seconds, self.macs_before + row.epoch * self.macs_epoch
+        for epoch, f1 in enumerate(self.val_f1, start=1):
+            if f1 >= mark:
+                return self.seconds_before + sum(self.seconds[:epoch]), self.macs_before + epoch * self.macs
         return None
 
 
-def measure(trainer: Trainer, generator: str) -> list[Learner]:
+@dataclass(frozen=True)
+class Race:
+    """All learners on one generator, from one seed."""
+
+    generator: str
+    seed: int
+    config: str  # digest
+    date: str
+    machine: str
+    learners: tuple[Learner, ...]
+
+
+def read_races(config: Config, results: Path = RESULTS) -> list[Race]:
+    """Every race measured so far under this very list of numbers."""
+    path = results / "speed.json"
+    rows = json.loads(path.read_text()) if path.exists() else []
+    races = [Race(**(row | {"learners": tuple(_read_learner(value) for value in row["learners"])})) for row in rows]
+    return [race for race in races if race.config == _digest(config)]
+
+
+def run(trainer: Trainer, generators: Sequence[str], seeds: Sequence[int], results: Path = RESULTS) -> None:
+    """Measure what is not measured yet; every race is written to `speed.json` as it ends."""
+    for seed in seeds:
+        for generator in generators:
+            races = read_races(trainer.config, results)
+            if any((race.generator, race.seed) == (generator, seed) for race in races):
+                continue
+            print(f"speed of learning {generator}, seed {seed}", flush=True)
+            rows = [asdict(race) for race in (*races, measure(trainer, generator, seed))]
+            write_atomic(results / "speed.json", (json.dumps(rows, indent=1) + "\n").encode())
+
+
+def measure(trainer: Trainer, generator: str, seed: int) -> Race:
     """Train both baselines, our head and the published head on clean pixels, one after the other."""
-    config, seed = trainer.config, trainer.config.seeds[0]
-    primary = Cell(trainer.images.name, "pixel", "reference", DETECTION, "I", config.clean, None, seed)
-    ours = config.build_recipe(trainer.images.name, "pixel", seed=seed, epochs=config.epochs.heads)
-    baseline = ours.model_copy(update={"max_epochs": config.speed.baseline_epochs})
-    published = ours.model_copy(
-        update={"batch_size": 256, "head_learning_rate": 1e-4, "schedule": "constant", "batch_norm_images": 0}
-        | {"max_epochs": config.speed.published_epochs}
+    config, name = trainer.config, trainer.images.name
+
+    def recipe(epochs: int, **changed: Any) -> Recipe:
+        plain = config.build_recipe(name, "pixel", seed=seed, epochs=epochs)
+        return plain.model_copy(update={"patience": epochs} | changed)
+
+    as_published = {"batch_size": 256, "head_learning_rate": 1e-4, "schedule": "constant", "batch_norm_images": 0}
+    clean = _primary(trainer, "I", config.clean, seed)
+    degraded = _primary(trainer, "II", config.families["as-run"].multi, seed)
+    learners = (
+        *(_baseline(trainer, generator, baseline, recipe(config.speed.baseline_epochs)) for baseline in BASELINES),
+        _head(trainer, generator, clean, recipe(config.speed.head["max_epochs"], **config.speed.head)),
+        _published_head(
+            trainer,
+            generator,
+            degraded,
+            recipe(config.speed.published_epochs, positive_weight="none", patience=5, **as_published),
+        ),
     )
-    network = trainer.networks(primary)[DETECTION].network
+    machine = f"{hardware()}; {trainer.compute.device_name}, {trainer.compute.precision}"
+    return Race(generator, seed, _digest(config), clock.now()[:10], machine, learners)
+
+
+def _primary(trainer: Trainer, phase: Phase, profile: str, seed: int) -> Primary:
+    cell = Cell(trainer.images.name, "pixel", "reference", DETECTION, phase, profile, None, seed)
+    network = trainer.networks(cell)[DETECTION].network
     assert isinstance(network, Primary)
-    return [
-        _baseline(trainer, generator, "gandct-conv", baseline),
-        _baseline(trainer, generator, "ganfp-postpool", baseline),
-        _head(trainer, generator, network, ours),
-        _published_head(trainer, generator, network, published),
-    ]
+    return network
 
 
-def _baseline(trainer: Trainer, generator: str, name: Any, recipe: Recipe) -> Learner:
-    size = trainer.images.size
-    network = build_baseline(name, channels=3, size=size, outputs=1, seed=recipe.seed)
-    sides = {side: _pixels(trainer, side, generator) for side in ("train", "val", "test")}
-    history = _train(trainer, f"{name}-{generator}", network, sides, recipe=recipe, rate=recipe.primary_learning_rate)
-    f1 = _test_f1(trainer, generator, network, sides["test"])
-    return Learner(name, recipe, history, 0.0, 0, _trained_images(sides, recipe) * BACKWARD_FACTOR * network.macs, f1)
+def _baseline(trainer: Trainer, generator: str, name: Baseline, recipe: Recipe) -> Learner:
+    network = build_baseline(name, channels=3, size=trainer.images.size, outputs=1, seed=recipe.seed)
+    sides = {side: _pixels(trainer, side, generator) for side in SIDES}
+    history, f1 = _train(trainer, name, generator, network, sides, recipe=recipe, rate=recipe.primary_learning_rate)
+    return _learner(name, history, f1, _trained_images(sides, recipe) * BACKWARD_FACTOR * network.macs)
 
 
 def _head(trainer: Trainer, generator: str, primary: Primary, recipe: Recipe) -> Learner:
-    architecture, size = get_architecture("khoo2022-pixel"), trainer.images.size
+    architecture, size = get_architecture(REFERENCE), trainer.images.size
+    inputs = {side: trainer.images.inputs("pixel", side, trainer.config.clean) for side in SIDES}
     began = time.perf_counter()
-    inputs = {side: trainer.images.inputs("pixel", side, trainer.config.clean) for side in ("train", "val", "test")}
     features = {side: trainer.trunk_pass(primary, inputs[side]) for side in ("train", "val")}
     seconds = time.perf_counter() - began
     features["test"] = trainer.trunk_pass(primary, inputs["test"])
@@ -101,16 +153,15 @@ def _head(trainer: Trainer, generator: str, primary: Primary, recipe: Recipe) ->
         for side, values in features.items()
     }
     network = build_head(architecture, size, seed=recipe.seed)
-    history = _train(trainer, f"head-{generator}", network, sides, recipe=recipe, rate=recipe.head_learning_rate)
-    f1 = _test_f1(trainer, generator, network, sides["test"])
+    history, f1 = _train(trainer, "head", generator, network, sides, recipe=recipe, rate=recipe.head_learning_rate)
     before = (len(inputs["train"]) + len(inputs["val"])) * architecture.trunk_macs(size)
     epoch = _trained_images(sides, recipe) * BACKWARD_FACTOR * architecture.head_macs(size)
-    return Learner("head, trunk features cached", recipe, history, seconds, before, epoch, f1)
+    return _learner(OURS, history, f1, epoch, (seconds, before))
 
 
 def _published_head(trainer: Trainer, generator: str, primary: Primary, recipe: Recipe) -> Learner:
     """As the paper's code ran: in every step the trunk, and the detector that nothing is learned from, run again."""
-    architecture, size = get_architecture("khoo2022-pixel"), trainer.images.size
+    architecture, size = get_architecture(REFERENCE), trainer.images.size
 
     def through_primary(examples: Examples) -> Examples:
         def load(indices: Indices, epoch: int) -> Tensor:
@@ -121,13 +172,11 @@ def _published_head(trainer: Trainer, generator: str, primary: Primary, recipe: 
 
         return Examples(examples.labels, load, examples.shape)
 
-    sides = {side: through_primary(_pixels(trainer, side, generator)) for side in ("train", "val", "test")}
+    sides = {side: through_primary(_pixels(trainer, side, generator)) for side in SIDES}
     network = build_head(architecture, size, seed=recipe.seed)
-    history = _train(trainer, f"published-{generator}", network, sides, recipe=recipe, rate=recipe.head_learning_rate)
-    f1 = _test_f1(trainer, generator, network, sides["test"])
+    history, f1 = _train(trainer, "published", generator, network, sides, recipe=recipe, rate=recipe.head_learning_rate)
     trunk, head = architecture.trunk_macs(size), architecture.head_macs(size)
-    epoch = _trained_images(sides, recipe) * (trunk + head + BACKWARD_FACTOR * head)
-    return Learner("head, the paper's recipe", recipe, history, 0.0, 0, epoch, f1)
+    return _learner(PUBLISHED, history, f1, _trained_images(sides, recipe) * (trunk + head + BACKWARD_FACTOR * head))
 
 
 def _pixels(trainer: Trainer, side: str, generator: str) -> Examples:
@@ -137,75 +186,70 @@ def _pixels(trainer: Trainer, side: str, generator: str) -> Examples:
 
 
 def _train(
-    trainer: Trainer, name: str, network: nn.Module, sides: Mapping[str, Examples], *, recipe: Recipe, rate: float
-) -> History:
-    folder = RunFolder(trainer.config.work / "speed" / name)
+    trainer: Trainer, name: str, generator: str, network: nn.Module, sides: Sides, *, recipe: Recipe, rate: float
+) -> tuple[History, float]:
+    """Train without a stop, and test: F1."""
+    folder = RunFolder(trainer.config.work / "speed" / f"{name}-{generator}-{recipe.seed}")
     folder.tidy()  # a run that goes on after a stop is no measurement
     folder.path.mkdir(parents=True, exist_ok=True)
-    return train(network, (sides["train"], sides["val"]), recipe, learning_rate=rate, compute=trainer.compute, folder=folder)
-
-
-def _trained_images(sides: Mapping[str, Examples], recipe: Recipe) -> int:
-    return len(sides["train"]) // recipe.batch_size * recipe.batch_size
-
-
-def _test_f1(trainer: Trainer, generator: str, network: nn.Module, examples: Examples) -> float:
+    history = train(network, (sides["train"], sides["val"]), recipe, learning_rate=rate, compute=trainer.compute, folder=folder)
     items = trainer.images.split.test
-    logits = infer(network, examples, trainer.compute).cpu().numpy()
-    yes = figures.yes_no(items, logits, figures.made_by(items, generator))["yes"]
-    return figures.precision_recall_f1(yes, [f"generated/{generator}"])[2]
+    logits = infer(network, sides["test"], trainer.compute).cpu().numpy()
+    yes = figures.yes_no(items, logits, sides["test"].labels > 0)["yes"]
+    return history, figures.precision_recall_f1(yes, [f"generated/{generator}"])[2]
 
 
-def run(trainer: Trainer, generators: tuple[str, ...], results: Path) -> None:
-    """Measure, print, and write `speed.json` and `speed.md`."""
-    measured = {generator: measure(trainer, generator) for generator in generators}
-    value = {
-        "date": clock.now()[:10],
-        "hardware": hardware(),
-        "device": trainer.compute.device_name,
-        "precision": trainer.compute.precision,
-        "learners": {generator: [_to_json(learner) for learner in learners] for generator, learners in measured.items()},
-    }
-    (results / "speed.json").write_text(json.dumps(value, indent=1) + "\n")
-    about = f"{value['date']}; {value['hardware']}; {value['device']}, {value['precision']}"
+def _trained_images(sides: Sides, recipe: Recipe) -> int:
+    return pass_length(sides["train"].labels, recipe) // recipe.batch_size * recipe.batch_size
+
+
+def _learner(name: str, history: History, test_f1: float, macs: int, before: tuple[float, int] = (0.0, 0)) -> Learner:
+    f1s, seconds = tuple(round(row.val_f1 or 0.0, 4) for row in history), tuple(row.seconds for row in history)
+    return Learner(name, round(test_f1, 4), f1s, seconds, macs, round(before[0], 3), before[1])
+
+
+def _read_learner(value: Mapping[str, Any]) -> Learner:
+    return Learner(**{**value, "val_f1": tuple(value["val_f1"]), "seconds": tuple(value["seconds"])})
+
+
+def _digest(config: Config) -> str:
+    return digest_bytes(to_canonical(config.model_dump(mode="json", exclude={"seeds"})))
+
+
+def render(races: Sequence[Race]) -> list[str]:
+    """Every race as a table: what each learner needs for the marks that the two baselines set."""
     lines = [
         "# Speed of learning",
         "",
-        f"`benchmarks/paper/run speed`, {about}; {trainer.images.name}, clean pixels, seed {trainer.config.seeds[0]}.",
+        "`benchmarks/paper/run speed`; faces64, clean pixels, one process of one thread. To reach the best validation F1 of",
+        "each baseline: seconds, multiply-accumulates, and in brackets how many times less than that baseline itself needs.",
         "",
-        *(line for generator, learners in measured.items() for line in render(generator, learners)),
     ]
-    (results / "speed.md").write_text("\n".join(lines))
-    print("\n".join(lines))
-
-
-def render(generator: str, learners: list[Learner]) -> list[str]:
-    """One generator's table: every learner against the marks that the two baselines set."""
-    marks = [learner for learner in learners if learner.macs_before == 0 and "head" not in learner.name]
-    rows = []
-    for learner in learners:
-        row = [learner.name, f"{100 * learner.best_f1:.1f}", f"{100 * learner.test_f1:.1f}"]
-        for mark in marks:
-            cost, own = learner.cost_of(mark.best_f1), mark.cost_of(mark.best_f1)
-            assert own is not None  # a baseline reaches its own best
-            row.append(
-                "never"
-                if cost is None
-                else f"{cost[0]:.1f} s ({own[0] / cost[0]:.1f} times less), {cost[1] / 1e9:.0f} G ({own[1] / cost[1]:.1f})"
+    for race in races:
+        marks = {learner.name: learner for learner in race.learners if learner.name in BASELINES}
+        columns = ("learner", "best validation F1", "test F1", *(_mark(mark) for mark in marks.values()))
+        rows = [
+            (
+                learner.name,
+                f"{100 * learner.best_f1:.1f}",
+                f"{100 * learner.test_f1:.1f}",
+                *(_cost(learner, mark) for mark in marks.values()),
             )
-        rows.append(row)
-    columns = ("learner", "best validation F1", "test F1", *(f"to reach {m.name}'s {100 * m.best_f1:.1f}" for m in marks))
-    return [f"## {generator}", "", "Seconds and multiply-accumulates (10⁹), and how many times less than that baseline.", "",
-            *markdown_table(columns, rows), ""]  # fmt: skip
+            for learner in race.learners
+        ]
+        about = f"{race.date}; {race.machine}."
+        lines += [f"## {race.generator}, seed {race.seed}", "", about, "", *markdown_table(columns, rows), ""]
+    return lines
 
 
-def _to_json(learner: Learner) -> dict[str, Any]:
-    rows = [[row.val_f1, round(row.val_loss, 5), round(row.seconds, 3)] for row in learner.history]
-    return {
-        "name": learner.name,
-        "test_f1": learner.test_f1,
-        "seconds_before": round(learner.seconds_before, 3),
-        "macs_before": learner.macs_before,
-        "macs_epoch": learner.macs_epoch,
-        "epochs_f1_loss_seconds": rows,
-    }
+def _mark(mark: Learner) -> str:
+    return f"to reach {mark.name}'s {100 * mark.best_f1:.1f}"
+
+
+def _cost(learner: Learner, mark: Learner) -> str:
+    cost, own = learner.cost_of(mark.best_f1), mark.cost_of(mark.best_f1)
+    assert own is not None  # a baseline reaches its own best
+    if cost is None:
+        return "never"
+    (seconds, macs), (own_seconds, own_macs) = cost, own
+    return f"{seconds:.1f} s ({own_seconds / seconds:.1f}), {macs / 1e9:.0f} G ({own_macs / macs:.1f})"

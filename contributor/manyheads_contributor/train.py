@@ -98,8 +98,9 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
     betas = (recipe.adam_beta1, recipe.adam_beta2)
     optimizer = Adam(network, betas=betas, eps=recipe.adam_epsilon)
     objective = objective or YesNo(positive_weight(train_side, recipe, compute))
-    batch = min(recipe.batch_size, len(train_side))
-    steps = len(train_side) // batch  # an incomplete last batch is left out, as published; which images it has, changes
+    length = pass_length(train_side.labels, recipe)
+    batch = min(recipe.batch_size, length)
+    steps = length // batch  # an incomplete last batch is left out, as published; which images it has, changes
 
     history, best = read_checkpoint(folder.checkpoint, network, optimizer)
     with terminal.progress() as display:
@@ -114,7 +115,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
             # one pass over the training side, in an order of its own
             began = perf_counter()
             network.train()
-            order = np.random.default_rng([recipe.seed, epoch]).permutation(len(train_side))
+            order = draw_order(train_side.labels, recipe, epoch)
             total = torch.zeros((), device=compute.device)
             display.reset(steps_bar, total=steps)
             for step in range(steps):
@@ -172,11 +173,29 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
 
 
 def positive_weight(examples: Examples, recipe: Recipe, compute: Compute) -> Tensor | None:
-    """The factor on the loss of positives that gives both classes the same weight, or none."""
+    """The factor on the loss of positives that gives both classes of a pass the same weight, or none."""
     if recipe.positive_weight == "none":
         return None
     positives = float(examples.labels.sum())
-    return torch.tensor((len(examples) - positives) / positives, device=compute.device)
+    return torch.tensor((pass_length(examples.labels, recipe) - positives) / positives, device=compute.device)
+
+
+def pass_length(labels: Labels, recipe: Recipe) -> int:
+    """How many examples one epoch passes over."""
+    if not recipe.negatives_per_positive:
+        return len(labels)
+    positives = int(np.count_nonzero(labels))
+    return positives + min(len(labels) - positives, math.ceil(recipe.negatives_per_positive * positives))
+
+
+def draw_order(labels: Labels, recipe: Recipe, epoch: int) -> Indices:
+    """The examples of one epoch, in an order of its own: all, or all positives and the negatives drawn for them."""
+    random = np.random.default_rng([recipe.seed, epoch])
+    length = pass_length(labels, recipe)
+    if length == len(labels):
+        return random.permutation(length)
+    positives, negatives = np.flatnonzero(labels), np.flatnonzero(labels == 0)
+    return random.permutation(np.concatenate([positives, random.choice(negatives, length - len(positives), replace=False)]))
 
 
 def learning_rate_factor(recipe: Recipe, done: float) -> float:

@@ -64,7 +64,11 @@ def test_a_softmax_takes_its_largest_class() -> None:
 
 
 def test_accuracy_weighs_every_source_alike() -> None:
-    rows = {"real/photos": {"real": 90, "alpha": 10}, "generated/alpha": {"alpha": 1, "real": 1}, "external/real/x": {"alpha": 5}}
+    rows = {
+        "real/photos": {"real": 90, "alpha": 10},
+        "generated/alpha": {"alpha": 1, "real": 1},
+        "external/real/x": {"alpha": 5},
+    }
 
     assert accuracy(rows) == pytest.approx((0.9 + 0.5) / 2)
 

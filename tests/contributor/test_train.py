@@ -10,7 +10,16 @@ from manyheads_contributor.examples import Examples, feature_examples
 from manyheads_contributor.recipe import Recipe
 from manyheads_contributor.run import RunFolder
 from manyheads_contributor.samples import MAX_PASS_VALUES
-from manyheads_contributor.train import TrainingError, cut, infer, learning_rate_factor, positive_weight, train
+from manyheads_contributor.train import (
+    TrainingError,
+    cut,
+    draw_order,
+    infer,
+    learning_rate_factor,
+    pass_length,
+    positive_weight,
+    train,
+)
 from manyheads_shared.architectures import get_architecture
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.networks import build_head
@@ -72,7 +81,9 @@ def test_a_loss_that_is_no_number_stops_with_advice(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("interrupt_after", [1, 2])
 def test_an_interrupted_loop_goes_on_to_the_same_weights(tmp_path: Path, interrupt_after: int) -> None:
-    recipe = tiny_recipe("max_epochs=4", "schedule=cosine", "positive_weight=balanced", "batch_norm_images=16")
+    recipe = tiny_recipe(
+        "max_epochs=4", "schedule=cosine", "positive_weight=balanced", "negatives_per_positive=2", "batch_norm_images=16"
+    )
     undisturbed, _ = _train(tmp_path / "a", recipe)
     with pytest.raises(KeyboardInterrupt):
         _train(tmp_path / "b", recipe, _stopping(_examples(), interrupt_after))
@@ -115,6 +126,26 @@ def test_balanced_positives_weigh_as_much_as_negatives() -> None:
     weight = positive_weight(_examples(40), tiny_recipe("positive_weight=balanced"), CPU)
     assert weight is not None
     assert float(weight) == pytest.approx(3.0)
+
+
+def test_an_epoch_has_every_positive_and_so_many_negatives_drawn_anew() -> None:
+    labels, recipe = _examples(40).labels, tiny_recipe("negatives_per_positive=1.5", "positive_weight=balanced")
+    first, second = (draw_order(labels, recipe, epoch) for epoch in (1, 2))
+    assert len(first) == pass_length(labels, recipe) == 10 + 15
+    assert len(set(first)) == 25
+    assert set(np.flatnonzero(labels)) <= set(first)
+    assert set(first) != set(second)
+    weight = positive_weight(_examples(40), recipe, CPU)
+    assert weight is not None
+    assert float(weight) == pytest.approx(1.5)
+
+
+@pytest.mark.parametrize("number", ["0", "3", "100"])
+def test_with_no_more_negatives_than_are_wanted_an_epoch_has_them_all(number: str) -> None:
+    labels = _examples(40).labels
+    order = draw_order(labels, tiny_recipe(f"negatives_per_positive={number}"), 1)
+    assert sorted(order) == list(range(40))
+    assert np.array_equal(order, draw_order(labels, tiny_recipe(), 1))
 
 
 def test_batches_cover_everything_in_order() -> None:
