@@ -3,8 +3,8 @@
 One generator and seed at a time, in one process, one network after the other. A baseline trains from fresh weights on clean
 images; its best validation F1 is the mark. A head stands on a frozen primary, whose own training is not counted, as in the
 paper: it serves every head. What counts for a head is the trunk's pass over the images, and every step until its validation F1
-reaches the mark. The paper's own recipe (256 images a step, learning rate 1e-4, unweighted, trunk and detector run again in every
-step, primary of phase II) is a row of its own; its steps are timed, not guessed.
+reaches the mark. The paper's own recipe (256 images a step, learning rate 1e-4, unweighted, trunk and detector run again in
+every step, primary of phase II) is a row of its own; its steps are timed, not guessed.
 """
 
 import json
