@@ -111,6 +111,7 @@ def measure(trainer: Trainer, generator: str, seed: int) -> Race:
         return plain.model_copy(update={"patience": epochs} | changed)
 
     as_published = {"batch_size": 256, "head_learning_rate": 1e-4, "schedule": "constant", "batch_norm_images": 0}
+    as_published |= {"negatives_per_positive": 0, "patience": 5}
     clean = _primary(trainer, "I", config.clean, seed)
     degraded = _primary(trainer, "II", config.families["as-run"].multi, seed)
     learners = (
@@ -120,7 +121,7 @@ def measure(trainer: Trainer, generator: str, seed: int) -> Race:
             trainer,
             generator,
             degraded,
-            recipe(config.speed.published_epochs, positive_weight="none", patience=5, **as_published),
+            recipe(config.speed.published_epochs, **as_published),
         ),
     )
     machine = f"{hardware()}; {trainer.compute.device_name}, {trainer.compute.precision}"

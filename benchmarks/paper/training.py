@@ -19,7 +19,7 @@ from manyheads_contributor.examples import Examples, Indices, feature_examples
 from manyheads_contributor.recipe import Recipe
 from manyheads_contributor.run import RunFolder
 from manyheads_contributor.samples import Labels, head_labels, primary_labels
-from manyheads_contributor.train import train
+from manyheads_contributor.train import pass_length, train
 from manyheads_shared.architectures import Architecture, get_architecture
 from manyheads_shared.compute import Compute
 from manyheads_shared.networks import Head, Primary, build_head, build_primary
@@ -104,7 +104,10 @@ class Trainer:
             )
             write_weights(folder.path / FINISHED, network, history)
             folder.tidy()
-        return Trained(network, history, self._macs(cell, network, recipe, len(history)))
+        labels = self._labels(cell, name, "train")
+        return Trained(
+            network, history, self._macs(cell, network, pass_length(labels, recipe), recipe.batch_size, len(history))
+        )
 
     def _build(self, cell: Cell) -> nn.Module:
         architecture, size = self._architecture(cell), self.images.size
@@ -123,28 +126,28 @@ class Trainer:
             cell.images, cell.representation, seed=cell.seed, epochs=max(1, epochs // 2) if continued else epochs
         )
 
-    def _examples(self, cell: Cell, name: str, side: str) -> Examples:
+    def _labels(self, cell: Cell, name: str, side: str) -> Labels:
         items = self.images.split.side(side)
         if cell.question == MULTICLASS:
-            labels = figures.classes_of(items, self.images.split.generators)
-        else:
-            labels = primary_labels(items) if cell.question == DETECTION else head_labels(items, name)
-        primary = primary_of(cell)
+            return figures.classes_of(items, self.images.split.generators)
+        return primary_labels(items) if cell.question == DETECTION else head_labels(items, name)
+
+    def _examples(self, cell: Cell, name: str, side: str) -> Examples:
+        labels, primary = self._labels(cell, name, side), primary_of(cell)
         if primary is not None:
             return feature_examples(self.features(primary, side, cell.profile), labels, self.compute)
         return input_examples(self.images.inputs(cell.representation, side, cell.profile), labels, self.compute)
 
-    def _macs(self, cell: Cell, network: nn.Module, recipe: Recipe, epochs: int) -> int:
-        images = len(self.images.split.train)
-        steps = images // recipe.batch_size * recipe.batch_size
+    def _macs(self, cell: Cell, network: nn.Module, length: int, batch: int, epochs: int) -> int:
+        learned = epochs * (length // batch * batch)  # images, an incomplete last batch left out
         architecture, size = self._architecture(cell), self.images.size
         if isinstance(network, Head):
-            once = images * architecture.trunk_macs(size)
-            return once + epochs * steps * BACKWARD_FACTOR * architecture.head_macs(size)
+            once = len(self.images.split.train) * architecture.trunk_macs(size)
+            return once + learned * BACKWARD_FACTOR * architecture.head_macs(size)
         forwards = (
             network.macs if isinstance(network, Network) else architecture.trunk_macs(size) + architecture.head_macs(size)
         )
-        return epochs * steps * BACKWARD_FACTOR * forwards
+        return learned * BACKWARD_FACTOR * forwards
 
     def _architecture(self, cell: Cell) -> Architecture:
         return get_architecture(f"khoo2022-{cell.representation}")

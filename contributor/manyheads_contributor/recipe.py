@@ -50,8 +50,8 @@ class Recipe(Value):
     group_pattern: str = ""  # regular expression; files whose name gives the same first group stay on one side. "": by content
     degradation: str = "clean"  # profile drawn afresh for every image and epoch; clean, and features are cached, as the paper
     positive_weight: Literal["none", "balanced"] = "none"  # balanced: loss of positives x negatives / positives; paper: none
-    # negatives an epoch has for every positive, drawn anew each time; 0: all there are (paper). A head's own images are few
-    # among many, and most of the many are told apart after one epoch
+    # negatives an epoch has for every positive, drawn anew each time, and the validation loss counts; 0: all there are (paper,
+    # whose sources are of equal size). A head's own images are few among many, and most of the many are soon told apart
     negatives_per_positive: Annotated[float, Field(ge=0, le=1000)] = 0
 
     # the optimiser: Adam on binary cross-entropy, no weight decay

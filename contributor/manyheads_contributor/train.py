@@ -101,6 +101,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
     length = pass_length(train_side.labels, recipe)
     batch = min(recipe.batch_size, length)
     steps = length // batch  # an incomplete last batch is left out, as published; which images it has, changes
+    counted = np.sort(draw_order(val_side.labels, recipe, 0))  # the validation loss is of the mix that is trained on
 
     history, best = read_checkpoint(folder.checkpoint, network, optimizer)
     with terminal.progress() as display:
@@ -137,11 +138,11 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
                 measured = order[: recipe.batch_norm_images]
                 remeasure_batch_norm(network, (train_side.load(chosen, epoch) for chosen in cut(measured, batch)), compute)
 
-            # the validation side, whole
+            # the validation side
             network.eval()
             logits = infer(network, val_side, compute)
             labels = labels_of(val_side, np.arange(len(val_side)), compute)
-            val_loss = float(objective.loss(logits, labels))
+            val_loss = float(objective.loss(logits[counted], labels[counted]))
             if not math.isfinite(train_loss + val_loss):
                 raise TrainingError(
                     f"the loss became {train_loss} in epoch {epoch}; lower the learning rate ({learning_rate:g})"

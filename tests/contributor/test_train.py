@@ -140,6 +140,18 @@ def test_an_epoch_has_every_positive_and_so_many_negatives_drawn_anew() -> None:
     assert float(weight) == pytest.approx(1.5)
 
 
+def test_the_validation_loss_is_of_the_mix_that_is_trained_on(tmp_path: Path) -> None:
+    recipe, side = tiny_recipe("max_epochs=1", "negatives_per_positive=1", "batch_norm_images=16"), _examples(16, seed=1)
+    network, _ = _train(tmp_path, recipe)
+    counted = draw_order(side.labels, recipe, 0)
+    assert len(counted) == 8
+    with torch.inference_mode():
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(
+            network(side.load(counted, 0)), torch.from_numpy(side.labels[counted])
+        )
+    assert float((tmp_path / "history.csv").read_text().splitlines()[1].split(",")[3]) == pytest.approx(float(loss), rel=1e-4)
+
+
 @pytest.mark.parametrize("number", ["0", "3", "100"])
 def test_with_no_more_negatives_than_are_wanted_an_epoch_has_them_all(number: str) -> None:
     labels = _examples(40).labels
