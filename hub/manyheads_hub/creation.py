@@ -91,8 +91,8 @@ def _check_unused(hub: Hub) -> None:
         for prefix in ("tuf", "blobs", "uploads"):
             if found := next(hub.storage.list(prefix), None):
                 raise UsageError(
-                    f"{hub.storage.place(found.name)}: another hub lies here. Choose another prefix; or, if that is what a killed "
-                    "`init` left, remove it"
+                    f"{hub.storage.place(found.name)}: another hub lies here. Choose another prefix, or remove what a killed "
+                    "`init` left"
                 )
 
 

@@ -118,9 +118,9 @@ def _keep_house(hub: Hub, stop: threading.Event) -> None:
 
 
 def do_chores(hub: Hub) -> None:
-    """Sign the timestamp and the snapshot again; drop abandoned uploads and unfinished files. None waits for another to succeed.
+    """Sign the timestamp and the snapshot again; drop abandoned uploads and unfinished files.
 
-    Every replica does this; what one has done, the next finds done.
+    No chore waits for another to succeed. Every replica does this; what one has done, the next finds done.
     """
     for chore in (_sign_again, _drop_abandoned, _sweep):
         try:

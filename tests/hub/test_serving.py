@@ -36,7 +36,7 @@ def check_one_sound_bundle(hub: Hub, submission: str, cache: Path) -> None:
         info, manifest, _ = bundles.get_bundle(session, hub.blobs, 2)
         assert (queries.unpublished(session), find(hub, submission).bundle_sequence) == (None, 2)
     assert [entry.generator.title for entry in manifest.heads] == ["alpha@1"]
-    found = fetch_target(open_updater(hub.settings.folder / "tuf", hub.settings.root.read_bytes(), cache))
+    found = fetch_target(open_updater(hub.storage, hub.settings.root.read_bytes(), cache))
     assert (found, info.digest) == (manifest.to_bytes(), manifest.digest)
 
 

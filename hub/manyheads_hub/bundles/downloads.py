@@ -50,7 +50,7 @@ def _open(storage: Storage, name: str, start: int, end: int) -> Iterator[bytes]:
 
 
 def _choose_part(wanted: str | None, size: int) -> tuple[int, int, int]:
-    """Return start, end and status for a Range header. One part is served; anything else is answered whole, as RFC 9110 allows."""
+    """Return start, end and status for a Range header. One part is served; anything else is answered whole (RFC 9110)."""
     found = _RANGE.fullmatch(wanted or "")
     if found is None:
         return 0, size, 200

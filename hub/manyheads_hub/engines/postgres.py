@@ -87,8 +87,8 @@ class PostgresServer:
             yield
         except (OperationalError, InterfaceError) as error:
             raise UnavailableError(
-                f"{self.address}: PostgreSQL does not let us in ({str(error.orig).strip()}). Is the address right, is the server "
-                "up, and is the password in PGPASSWORD or PGPASSFILE?"
+                f"{self.address}: PostgreSQL does not let us in ({' '.join(str(error.orig).split())}). Is the address right, is the "
+                "server up, and is the password in PGPASSWORD or PGPASSFILE?"
             ) from error
 
 

@@ -114,7 +114,7 @@ class DirectoryStorage:
                     count += 1
         return count
 
-    def link(self, name: str) -> str | None:
+    def link(self, name: str) -> str | None:  # noqa: ARG002 - the port's
         """See `Storage.link`: a directory has no address."""
         return None
 

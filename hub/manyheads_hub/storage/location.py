@@ -1,4 +1,4 @@
-"""Where an S3 bucket is and how its server wants to be spoken to: `[storage]` in hub.toml. Credentials are boto3's own affair."""
+"""Where an S3 bucket is and how its server is spoken to: `[storage]` in hub.toml. Credentials are boto3's own affair."""
 
 import re
 from dataclasses import dataclass, fields

@@ -50,14 +50,13 @@ class S3Storage:
         """See `Storage.write_stream`."""
         parts = _in_parts(chunks)
         first = next(parts, b"")
-        second = next(parts, None)
-        if second is None:
+        if len(first) < PART_BYTES:
             self.write(name, first)
             return
         with self._told(name):
             upload = self._at(name) | {"UploadId": self._client.create_multipart_upload(**self._at(name))["UploadId"]}
             try:
-                self._send_parts(upload, chain((first, second), parts))
+                self._send_parts(upload, chain([first], parts))
             except BaseException:
                 with suppress(BotoCoreError, ClientError):  # `sweep` comes by later
                     self._client.abort_multipart_upload(**upload)
