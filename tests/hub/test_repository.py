@@ -271,6 +271,7 @@ class DyingDirectory(DirectoryStorage):
         if next(self.left, None) is None:
             if self.moment == "half-way":  # a part of the file, under another name
                 path = self.root / name
+                path.parent.mkdir(parents=True, exist_ok=True)
                 path.with_name(f".{path.name}.abc").write_bytes(data[:10])
             os._exit(9)
         super().write(name, data)
@@ -303,8 +304,13 @@ def killed_after(writes: int, act: Callable[[TufRepository], object], hub: Hub, 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
 
-@pytest.mark.parametrize("moment", ["before", "half-way"])
-@pytest.mark.parametrize("survives", range(6))  # two objects, the manifest, targets, snapshot, timestamp
+KILLS = [("directory", survives, moment) for survives in range(6) for moment in ("before", "half-way")]
+KILLS += [("s3", survives, "half-way") for survives in (0, 3, 5)]
+
+
+@pytest.mark.parametrize(
+    ("hub", "survives", "moment"), KILLS, indirect=["hub"]
+)  # objects, manifest, targets, snapshot, timestamp
 def test_a_publish_killed_before_any_write_leaves_the_old_bundle_and_the_next_one_repairs_it(
     hub: Hub, survives: int, moment: str
 ) -> None:
@@ -318,7 +324,7 @@ def test_a_publish_killed_before_any_write_leaves_the_old_bundle_and_the_next_on
     assert hub.storage.sweep("tuf", datetime.now(UTC) + timedelta(hours=1)) == 0
 
 
-@pytest.mark.parametrize("survives", range(4))  # root, targets, snapshot, timestamp
+@pytest.mark.parametrize(("hub", "survives"), [*(("directory", i) for i in range(4)), ("s3", 2)], indirect=["hub"])
 def test_a_creation_killed_before_any_write_is_finished_by_the_next(hub: Hub, survives: int) -> None:
     for file in list(hub.storage.list("tuf")):
         hub.storage.delete(file.name)

@@ -51,9 +51,9 @@ def test_nothing_is_a_file_too(storage: Storage) -> None:
 
 
 def test_what_is_not_there_is_told(storage: Storage) -> None:
-    for ask in (storage.read, lambda name: read_part(storage, 0)):
-        with pytest.raises(StoredFileMissingError, match="abc.*restore it"):
-            ask(NAME)
+    for ask in (lambda: storage.read(NAME), lambda: read_part(storage, 0)):
+        with pytest.raises(StoredFileMissingError, match=r"abc.*restore it"):
+            ask()
     assert (storage.find_size(NAME), storage.find_digest(NAME), list(storage.list("blobs"))) == (None, None, [])
     storage.delete(NAME)
 
@@ -141,7 +141,7 @@ def test_a_storage_that_can_be_used_passes_its_check(storage: Storage) -> None:
 
 def test_a_bucket_that_is_not_there_is_told() -> None:
     storage = S3Storage(replace(s3().new_location(), bucket="nobodys-bucket"))
-    with pytest.raises(UsageError, match="s3://nobodys-bucket/.*: no such bucket"):
+    with pytest.raises(UsageError, match=r"s3://nobodys-bucket/.*: no such bucket"):
         storage.check()
     storage.close()
 
@@ -150,7 +150,7 @@ def test_a_wrong_secret_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     location = s3().new_location()
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     storage = S3Storage(location)
-    with pytest.raises(UnavailableError, match="SignatureDoesNotMatch.*Are the credentials right") as refused:
+    with pytest.raises(UnavailableError, match=r"SignatureDoesNotMatch.*Are the credentials right") as refused:
         storage.check()
     assert "wrong" not in str(refused.value)
     storage.close()

@@ -7,7 +7,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +15,11 @@ from pathlib import Path
 
 import psycopg
 
+from tests.support.memory_folder import new_memory_folder
+
 USER = "manyheads"
 START_SECONDS = 60.0
+LIGHT = ("-c", "fsync=off", "-c", "max_connections=200")
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Postgres:
 def running_postgres() -> Iterator[Postgres]:
     """Run a server. Its password is in PGPASSWORD while it runs, where the hub looks for it."""
     binaries = _find_binaries()
-    folder = Path(tempfile.mkdtemp(prefix="manyheads-postgres-"))
+    folder = new_memory_folder("manyheads-postgres-")
     os.environ["PGPASSWORD"] = secrets.token_hex(16)
     (folder / "password").write_text(os.environ["PGPASSWORD"])
     _give_away(folder)
@@ -54,8 +56,7 @@ def running_postgres() -> Iterator[Postgres]:
         )
         with (folder.parent / f"{folder.name}.log").open("w") as log:
             server = subprocess.Popen(
-                [binaries / "postgres", "-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"]
-                + ["-c", "fsync=off", "-c", "max_connections=200"],
+                [binaries / "postgres", "-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1", *LIGHT],
                 user=_owner(),
                 cwd="/",
                 stdout=log,

@@ -12,7 +12,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from manyheads_hub.storage.location import S3Location
+from tests.support.memory_folder import new_memory_folder
 
 VERSION = "2.38.3"
 ACCESS_KEY, BUCKET = "test:tester", "manyheads"  # Swift's keys are ACCOUNT:USER
@@ -122,15 +122,14 @@ class S3Server:
 def running_s3() -> Iterator[S3Server]:
     """Run a server."""
     environment = _install()
-    folder = Path(tempfile.mkdtemp(prefix="manyheads-s3-"))
+    folder = new_memory_folder("manyheads-s3-")
     secret = secrets.token_hex(16)
     mine = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": secret, "AWS_EC2_METADATA_DISABLED": "true"}
     os.environ |= mine
     servers: list[subprocess.Popen[bytes]] = []
     try:
         port = _configure(environment, folder, secret)
-        for name in (*BACKENDS, "proxy"):
-            servers.append(_start(environment, folder, name))
+        servers.extend(_start(environment, folder, name) for name in (*BACKENDS, "proxy"))
         server = S3Server(f"http://127.0.0.1:{port}")
         _make_bucket(server, servers, folder)
         yield server
@@ -193,10 +192,10 @@ def _make_bucket(server: S3Server, processes: "list[subprocess.Popen[bytes]]", f
     while True:
         logs = "".join(path.read_text() for path in (folder / "log").iterdir())
         assert all(process.poll() is None for process in processes), logs
+        assert time.monotonic() < deadline, f"the S3 server does not come up\n{logs}"
         try:
             client.create_bucket(Bucket=BUCKET)
-        except (BotoCoreError, ClientError) as error:
-            assert time.monotonic() < deadline, f"the S3 server does not come up: {error}\n{logs}"
+        except (BotoCoreError, ClientError):
             time.sleep(0.1)
         else:
             client.close()

@@ -68,7 +68,7 @@ class TufFiles:
     def locked(self) -> Iterator[None]:
         """Hold the repository alone; whoever was killed in here holds it no longer, and what they had begun to write goes."""
         with self._alone(LOCK) as verify:
-            self._storage.sweep("tuf", datetime.now(UTC))
+            self._storage.sweep("tuf", datetime.max.replace(tzinfo=UTC))  # nobody else writes here now
             self._verify_lock = verify
             yield
 
