@@ -10,7 +10,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -19,58 +18,80 @@ from tests.support.memory_folder import new_memory_folder
 
 USER = "manyheads"
 START_SECONDS = 60.0
-LIGHT = ("-c", "fsync=off", "-c", "max_connections=200")
 
 
-@dataclass(frozen=True)
 class Postgres:
-    """A running server."""
+    """A server in a folder."""
 
-    port: int
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        self._binaries, self._folder, self._port = binaries, folder, _free_port()
+        self._log = folder / "log"
+        self._run("initdb", "-U", USER, "--pwfile", folder / "password", "--auth", "scram-sha-256", "--encoding", "UTF8")
+        self._process = self._start()
 
     def new_database(self) -> str:
         """Make an empty database and return its address."""
         name = f"hub_{secrets.token_hex(6)}"
         with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"')  # type: ignore[call-overload]
+            connection.execute(f'CREATE DATABASE "{name}"'.encode())
         return self._address(name)
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop the server while the block runs."""
+        self.stop()
+        yield
+        self._process = self._start()
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(60)
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        options = {"listen_addresses": "127.0.0.1", "fsync": "off", "max_connections": 200}
+        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        command = [self._binaries / "postgres", "-D", self._data, "-p", str(self._port), "-k", self._folder, *settings]
+        with self._log.open("a") as log:
+            process = subprocess.Popen(command, user=_owner(), cwd="/", stdout=log, stderr=log)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            assert process.poll() is None, self._log.read_text()
+            try:
+                psycopg.connect(self._address("postgres")).close()
+            except psycopg.OperationalError:
+                assert time.monotonic() < deadline, self._log.read_text()
+                time.sleep(0.05)
+            else:
+                return process
+
+    def _run(self, program: str, *arguments: object) -> None:
+        command = [self._binaries / program, "-D", self._data, "--locale", "C.UTF-8", "--no-sync", *map(str, arguments)]
+        done = subprocess.run(command, user=_owner(), cwd="/", capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
     def _address(self, database: str) -> str:
-        return f"postgresql://{USER}@127.0.0.1:{self.port}/{database}"
+        return f"postgresql://{USER}@127.0.0.1:{self._port}/{database}"
 
 
 @contextmanager
 def running_postgres() -> Iterator[Postgres]:
-    """Run a server. Its password is in PGPASSWORD while it runs, where the hub looks for it."""
-    binaries = _find_binaries()
-    folder = new_memory_folder("manyheads-postgres-")
-    os.environ["PGPASSWORD"] = secrets.token_hex(16)
-    (folder / "password").write_text(os.environ["PGPASSWORD"])
+    """Run a server. Its password is in PGPASSWORD, where the hub looks for it; all servers of the tests have the same."""
+    binaries, folder = _find_binaries(), new_memory_folder("manyheads-postgres-")
+    password = os.environ.setdefault("PGPASSWORD", secrets.token_hex(16))
+    (folder / "password").write_text(password)
     _give_away(folder)
-    server = None
     try:
-        port, data = _free_port(), folder / "data"
-        _run(
-            [binaries / "initdb", "-D", data, "-U", USER, "--pwfile", folder / "password", "--auth", "scram-sha-256"],
-            ["--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"],
-        )
-        with (folder.parent / f"{folder.name}.log").open("w") as log:
-            server = subprocess.Popen(
-                [binaries / "postgres", "-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1", *LIGHT],
-                user=_owner(),
-                cwd="/",
-                stdout=log,
-                stderr=log,
-            )
-        _wait(server, port, Path(log.name))
-        yield Postgres(port)
+        server = Postgres(binaries, folder)
+        try:
+            yield server
+        finally:
+            server.stop()
     finally:
-        if server is not None:
-            server.send_signal(signal.SIGINT)
-            server.wait(60)
         shutil.rmtree(folder)
-        folder.with_name(f"{folder.name}.log").unlink(missing_ok=True)
-        del os.environ["PGPASSWORD"]
 
 
 def _find_binaries() -> Path:
@@ -93,25 +114,6 @@ def _give_away(folder: Path) -> None:
             os.chown(path, pwd.getpwnam(owner).pw_uid, pwd.getpwnam(owner).pw_gid)
 
 
-def _run(*arguments: list[object]) -> None:
-    command = [str(argument) for part in arguments for argument in part]
-    done = subprocess.run(command, user=_owner(), cwd="/", capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
-
-
-def _wait(server: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        assert server.poll() is None, log.read_text()
-        try:
-            psycopg.connect(f"postgresql://{USER}@127.0.0.1:{port}/postgres").close()
-        except psycopg.OperationalError:
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.05)
-        else:
-            return

@@ -86,9 +86,10 @@ class PostgresServer:
         try:
             yield
         except (OperationalError, InterfaceError) as error:
+            words = " ".join(str(error.orig).split())
             raise UnavailableError(
-                f"{self.address}: PostgreSQL does not let us in ({' '.join(str(error.orig).split())}). Is the address right, is the "
-                "server up, and is the password in PGPASSWORD or PGPASSFILE?"
+                f"{self.address}: PostgreSQL does not let us in ({words}). Is the address right, is the server up, and is the "
+                "password in PGPASSWORD or PGPASSFILE?"
             ) from error
 
 
