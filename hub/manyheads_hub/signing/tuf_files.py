@@ -62,7 +62,7 @@ class TufFiles:
 
     def __init__(self, storage: Storage, alone: Alone) -> None:
         self._storage, self._alone = storage, alone
-        self._verify_lock: Callable[[], None] = lambda: None
+        self._verify_lock: Callable[[], None] = _hold_nothing
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -70,7 +70,10 @@ class TufFiles:
         with self._alone(LOCK) as verify:
             self._storage.sweep("tuf", datetime.max.replace(tzinfo=UTC))  # nobody else writes here now
             self._verify_lock = verify
-            yield
+            try:
+                yield
+            finally:
+                self._verify_lock = _hold_nothing
 
     def read_state(self) -> State:
         """Read what a client would find, from the timestamp down.
@@ -156,6 +159,10 @@ class TufFiles:
         if not isinstance(metadata.signed, kind):
             raise RepositoryStateError(f"{path}: expected {kind.type} metadata, got {metadata.signed.type}; restore it")
         return metadata
+
+
+def _hold_nothing() -> None:
+    """Verify the lock of whoever holds none."""
 
 
 def _stored_name(path: str, digest: Digest) -> str:
