@@ -75,11 +75,13 @@ def test_a_large_object_goes_through_little_memory_and_through_a_kill_of_the_hub
     replace(hub.settings, limits=Limits(upload_bytes=2 << 30)).write()
     digest, stop = digest_of(size), int(size * 0.63)
     with running(hub.settings.folder, "--no-worker") as first:
+        offset(first, ada, digest)  # boto3 and psycopg are loaded by the first request that needs them
         idle = memory(first, "VmRSS")
         with pytest.raises(httpx.TransportError):
             send(first, ada, size, 0, lambda sent: kill_at(stop, sent, first, idle))
     with running(hub.settings.folder, "--no-worker") as second:
-        idle, held = memory(second, "VmRSS"), offset(second, ada, digest)
+        held = offset(second, ada, digest)
+        idle = memory(second, "VmRSS")
         assert stop - ON_THE_WAY_BYTES <= held <= stop + BLOCK_BYTES
         assert send(second, ada, size, held) == size - held
         assert offset(second, ada, digest) == size

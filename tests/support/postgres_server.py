@@ -50,9 +50,9 @@ class Postgres:
     def _start(self) -> "subprocess.Popen[bytes]":
         options = {"listen_addresses": "127.0.0.1", "fsync": "off", "max_connections": 200}
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        command = [self._binaries / "postgres", "-D", self._data, "-p", str(self._port), "-k", self._folder, *settings]
+        command = [self._binaries / "postgres", "-D", self._data, "-p", self._port, "-k", self._folder, *settings]
         with self._log.open("a") as log:
-            process = subprocess.Popen(command, user=_owner(), cwd="/", stdout=log, stderr=log)
+            process = subprocess.Popen([str(part) for part in command], user=_owner(), cwd="/", stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS
         while True:
             assert process.poll() is None, self._log.read_text()
@@ -65,8 +65,10 @@ class Postgres:
                 return process
 
     def _run(self, program: str, *arguments: object) -> None:
-        command = [self._binaries / program, "-D", self._data, "--locale", "C.UTF-8", "--no-sync", *map(str, arguments)]
-        done = subprocess.run(command, user=_owner(), cwd="/", capture_output=True, text=True, check=False)
+        command = [self._binaries / program, "-D", self._data, "--locale", "C.UTF-8", "--no-sync", *arguments]
+        done = subprocess.run(
+            [str(part) for part in command], user=_owner(), cwd="/", capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
     @property

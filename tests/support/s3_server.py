@@ -180,8 +180,8 @@ def _configure(environment: Path, folder: Path, secret: str) -> int:
 
 def _start(environment: Path, folder: Path, name: str) -> "subprocess.Popen[bytes]":
     with (folder / f"log/{name}").open("w") as log:
-        command = [environment / f"bin/swift-{name}-server", folder / f"etc/{name}-server.conf", "-v"]
-        return subprocess.Popen([environment / "bin/python", *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        command = [environment / f"bin/swift-{name}-server", folder / f"etc/{name}-server.conf"]
+        return subprocess.Popen([environment / "bin/python", *command], stdout=log, stderr=log)
 
 
 def _make_bucket(server: S3Server, processes: "list[subprocess.Popen[bytes]]", folder: Path) -> None:
