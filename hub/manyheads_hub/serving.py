@@ -141,5 +141,7 @@ def _drop_abandoned(hub: Hub) -> None:
 
 
 def _sweep(hub: Hub) -> None:
+    for file in hub.storage.list("blobs/partial"):  # uploads under way when the hub was updated from a version before pieces
+        hub.storage.delete(file.name)
     if swept := sum(hub.storage.sweep(prefix, datetime.now(UTC) - UNFINISHED) for prefix in ("blobs", "uploads")):
         logger.info("dropped %d unfinished files", swept)

@@ -138,6 +138,14 @@ def test_the_web_process_loads_no_torch(hub: Hub) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_what_an_earlier_version_left_of_uploads_under_way_is_cleared_away_and_no_blob_is(hub: Hub) -> None:
+    hub.storage.write(f"blobs/partial/1/{'0' * 64}", b"half an object")
+    before = len(list(hub.storage.list("blobs")))
+    do_chores(hub)
+    assert len(list(hub.storage.list("blobs"))) == before - 1
+    assert list(hub.storage.list("blobs/partial")) == []
+
+
 def test_a_chore_that_fails_keeps_no_other_from_being_done(hub: Hub, ada: Owner) -> None:
     with hub.database.write() as session:
         contributor = authenticate(session, ada.token).contributor_id

@@ -98,7 +98,7 @@ class S3Storage:
 
     def delete(self, name: str) -> None:
         """See `Storage.delete`."""
-        with self._told(name), suppress(StoredFileMissingError):
+        with suppress(StoredFileMissingError), self._told(name):
             self._client.delete_object(**self._at(name))
 
     def sweep(self, prefix: str, before: datetime) -> int:
@@ -109,7 +109,8 @@ class S3Storage:
             for page in pages.paginate(Bucket=bucket, Prefix=self._key(prefix) + "/"):
                 for upload in page.get("Uploads", ()):
                     if upload["Initiated"] < before:
-                        self._client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+                        with suppress(self._client.exceptions.NoSuchUpload):  # another replica sweeps too
+                            self._client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
                         count += 1
         return count
 
