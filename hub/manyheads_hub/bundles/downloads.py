@@ -34,10 +34,10 @@ def send_file(
         return Response(status_code=416, headers={"Content-Range": f"bytes */{size}"})
     if status == 206:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
-    return StreamingResponse(_open(storage, name, start, end), status, headers, media_type)
+    return StreamingResponse(_open(storage, name, start, None if end == size else end), status, headers, media_type)
 
 
-def _open(storage: Storage, name: str, start: int, end: int) -> Iterator[bytes]:
+def _open(storage: Storage, name: str, start: int, end: int | None) -> Iterator[bytes]:
     """Open the file before the answer begins, so that one that cannot be opened is an answer of its own."""
     stack = ExitStack()
     chunks = stack.enter_context(storage.stream(name, start=start, end=end))
