@@ -199,7 +199,7 @@ class HubClient:
         """Append what is missing to `part`; from its beginning when the hub does not serve parts."""
         held = part.stat().st_size if part.exists() else 0
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={held}-"} if held else {})
-        with _reaching(self.url), self._http.stream("GET", f"{API_PREFIX}/objects/{digest}", headers=headers) as response:
+        with _reaching(self.url), self._open(f"{API_PREFIX}/objects/{digest}", headers) as response:
             if response.status_code == 416:  # nothing is missing, or `part` is not a beginning: the digest will tell
                 return
             if not response.is_success:
@@ -214,6 +214,20 @@ class HubClient:
                     _tell(on_position, stream.tell())
                 stream.flush()
                 os.fsync(stream.fileno())
+
+    @contextmanager
+    def _open(self, path: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        """Open a download at the hub, or where it sends us once: large files may lie in a bucket. The token stays here."""
+        with self._http.stream("GET", path, headers=headers) as response:
+            if not response.has_redirect_location:
+                yield response
+                return
+            address = response.url.join(response.headers["Location"])
+            if address.scheme != "https" and (address.scheme != "http" or response.url.scheme == "https"):
+                response.read()
+                raise _refusal(response)
+        with httpx.stream("GET", address, headers=headers, timeout=self._http.timeout) as response:
+            yield response
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         with _reaching(self.url):

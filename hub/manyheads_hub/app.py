@@ -38,7 +38,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.door = CapacityLimiter(DOOR_WIDTH)
         yield
-        hub.database.close()
+        hub.close()
 
     app = _Hub(
         title="manyheads hub",

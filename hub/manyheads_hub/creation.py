@@ -9,22 +9,28 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from manyheads_hub.database import Database
+from sqlalchemy import exists, select
+
 from manyheads_hub.evaluations.policy import Policy, write_policy
+from manyheads_hub.hub import Hub, build_hub
 from manyheads_hub.migrations.run import upgrade
 from manyheads_hub.settings import SETTINGS_FILE, Settings, check_hub_name
 from manyheads_hub.signing.keyring import create_keys, read_passphrase
-from manyheads_hub.signing.repository import TufRepository
+from manyheads_hub.storage.location import S3Location
+from manyheads_hub.tables import ContributorRow, PrimaryRow
 from manyheads_shared.dataset import Dataset, scan_dataset
 from manyheads_shared.errors import DatasetError, UsageError
 from manyheads_shared.files import sync_folder, write_atomic
 
 
-def check_new_hub(folder: Path, *, name: str, suite: Path | None) -> Settings:
+def check_new_hub(
+    folder: Path, *, name: str, suite: Path | None, database: str | None = None, storage: S3Location | None = None
+) -> Settings:
     """Return the settings of a hub that may be made.
 
     Raises:
-        UsageError: a hub or anything else is there, or the name is none.
+        UsageError: a hub or anything else is there, in the folder, the database or the bucket; or the name is none.
+        UnavailableError: the database or the bucket does not answer.
         DatasetError: the suite cannot be used.
     """
     if (folder / SETTINGS_FILE).exists():
@@ -33,7 +39,13 @@ def check_new_hub(folder: Path, *, name: str, suite: Path | None) -> Settings:
         raise UsageError(f"{folder}: expected a new or empty folder, this one holds other things; choose another")
     if suite is not None:
         check_suite_folder(suite)
-    return Settings(folder, check_hub_name(name), None if suite is None else suite.resolve())
+    settings = Settings(folder, check_hub_name(name), None if suite is None else suite.resolve(), database, storage)
+    hub = build_hub(settings)
+    try:
+        _check_unused(hub)
+    finally:
+        hub.close()
+    return settings
 
 
 def check_suite_folder(folder: Path) -> Dataset:
@@ -68,14 +80,30 @@ def create_hub(settings: Settings) -> None:
     sync_folder(folder.parent)
 
 
+def _check_unused(hub: Hub) -> None:
+    """Check that what the hub would share with nobody is there and empty. In a new folder everything is."""
+    if hub.settings.database is not None and hub.database.find_revision() is not None:
+        with hub.database.read() as session:
+            if session.scalars(select(exists(select(PrimaryRow)) | exists(select(ContributorRow)))).one():
+                raise UsageError(f"{hub.settings.database}: this database is a hub's already; make another one")
+    if hub.settings.storage is not None:
+        hub.storage.check()
+        for prefix in ("tuf", "blobs", "uploads"):
+            if found := next(hub.storage.list(prefix), None):
+                raise UsageError(
+                    f"{hub.storage.place(found.name)}: another hub lies here. Choose another prefix, or remove what a killed "
+                    "`init` left"
+                )
+
+
 def _fill(settings: Settings) -> None:
-    settings.partial_uploads.mkdir(parents=True)
-    database = Database(settings.database)
-    try:
-        upgrade(database)
-    finally:
-        database.close()
+    """Make everything. What lies outside the folder comes last, so that a kill leaves little of it."""
     keyring = create_keys(settings.keys, read_passphrase())
-    write_atomic(settings.root, TufRepository(settings.tuf_metadata, settings.tuf_targets, keyring).create())
     write_policy(settings.policy, Policy.new())
     settings.write()
+    hub = replace(build_hub(settings), keyring=keyring)
+    try:
+        upgrade(hub.database)
+        write_atomic(settings.root, hub.repository.create())
+    finally:
+        hub.close()

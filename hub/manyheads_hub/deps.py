@@ -13,7 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
 from manyheads_hub.auth import Caller, authenticate, needs_note, note_use
-from manyheads_hub.blobs import BlobStore
+from manyheads_hub.blobs import Blobs
 from manyheads_hub.hub import Hub
 
 
@@ -32,7 +32,7 @@ def get_door(request: Request) -> CapacityLimiter:
 HubDep = Annotated[Hub, Depends(get_hub)]
 
 
-def get_blobs(hub: HubDep) -> BlobStore:
+def get_blobs(hub: HubDep) -> Blobs:
     """Return the hub's blobs."""
     return hub.blobs
 
@@ -44,7 +44,7 @@ def get_session(hub: HubDep) -> Iterator[Session]:
 
 
 DoorDep = Annotated[CapacityLimiter, Depends(get_door)]
-BlobsDep = Annotated[BlobStore, Depends(get_blobs)]
+BlobsDep = Annotated[Blobs, Depends(get_blobs)]
 SessionDep = Annotated[Session, Depends(get_session, scope="function")]
 
 _bearer = HTTPBearer(auto_error=False, description="a token from `manyheads-hub enrol`")

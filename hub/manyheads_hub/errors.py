@@ -12,6 +12,7 @@
     │   └── SubmissionError      what is offered does not belong together
     ├── QuotaError          429
     ├── NotReadyError       503  the hub lacks a primary, a suite or a key
+    ├── UnavailableError    503  the hub's database or storage does not answer, or refuses the hub
     └── PublicationError         a bundle could not be published (command line only)
 
 `LeaseLostError`, in `evaluations.jobs`, never leaves the worker. Errors of `manyheads_shared` about the bytes a caller sent
@@ -94,6 +95,13 @@ class NotReadyError(HubError):
     """The hub lacks a primary, a suite or a key."""
 
     status_code = 503
+
+
+class UnavailableError(HubError):
+    """The hub's database or storage does not answer, or refuses the hub."""
+
+    status_code = 503
+    exit_code = 4
 
 
 class PublicationError(HubError):

@@ -5,18 +5,15 @@ the TUF repository, which changes over in one step, whether clients can see that
 never was, and its number is free.
 """
 
-import fcntl
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from manyheads_hub.blobs import BlobSequence, BlobStore
+from manyheads_hub.blobs import Blobs, BlobSequence
 from manyheads_hub.bundles import queries as bundles
 from manyheads_hub.bundles import service as bundles_service
 from manyheads_hub.bundles.build import BuiltBundle, build_bundle
@@ -36,7 +33,7 @@ from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut, object_
 from manyheads_shared.digest import Digest
 
 OBSOLETE = "made for an earlier primary; its owner can train it again on the present one"
-WAIT_SECONDS = 0.2  # between two looks at whether another process still publishes
+LOCK = "publish"
 
 logger = logging.getLogger(__name__)
 
@@ -60,10 +57,7 @@ def publishing_alone(hub: Hub, on_wait: Callable[[], None] = lambda: None) -> It
     Args:
         on_wait: called now and then while another process publishes; what it raises ends the waiting.
     """
-    with (hub.settings.folder / "publish.lock").open("w") as lock:
-        while not _try_lock(lock):
-            on_wait()
-            time.sleep(WAIT_SECONDS)
+    with hub.database.alone(LOCK, on_wait):
         _end_cut_short(hub)
         try:
             yield
@@ -239,14 +233,6 @@ def _mark_published(session: Session, manifest: BundleManifest) -> None:
     session.add_all(PublishedObjectRow(digest=digest, sequence=manifest.sequence) for digest in sorted(named - known))
 
 
-def _try_lock(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
 def _end_cut_short(hub: Hub) -> None:
     """Mark a bundle that was signed and not marked; forget one that clients never saw."""
     with hub.database.read() as session:
@@ -265,7 +251,7 @@ def _end_cut_short(hub: Hub) -> None:
 class _BlobTargets(Mapping[str, bytes]):
     """A bundle's objects by TUF target path, each read from the blobs when it is asked for."""
 
-    def __init__(self, blobs: BlobStore, manifest: BundleManifest) -> None:
+    def __init__(self, blobs: Blobs, manifest: BundleManifest) -> None:
         self._blobs = blobs
         self._digests = {object_target(digest): digest for digest in manifest.object_digests()}
 

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import uvicorn
@@ -19,6 +20,8 @@ from manyheads_shared.errors import ManyheadsError, UsageError
 HOUSEKEEPING_SECONDS = 3600.0  # the timestamp lives a day: 24 chances to renew it
 GRACE_SECONDS = 10  # for requests under way when the hub is asked to stop
 BACKLOG = 128
+ABANDONED = timedelta(days=7)  # without a byte: an upload under way is then thrown away
+UNFINISHED = timedelta(days=1)  # a file that was begun and never finished: its writer was killed
 
 logger = logging.getLogger(__name__)
 
@@ -115,8 +118,11 @@ def _keep_house(hub: Hub, stop: threading.Event) -> None:
 
 
 def do_chores(hub: Hub) -> None:
-    """Sign the timestamp and the snapshot again; drop abandoned uploads. No chore waits for another to succeed."""
-    for chore in (_sign_again, _drop_abandoned):
+    """Sign the timestamp and the snapshot again; drop abandoned uploads and unfinished files.
+
+    No chore waits for another to succeed. Every replica does this; what one has done, the next finds done.
+    """
+    for chore in (_sign_again, _drop_abandoned, _sweep):
         try:
             chore(hub)
         except (ManyheadsError, OSError) as error:
@@ -130,5 +136,12 @@ def _sign_again(hub: Hub) -> None:
 
 
 def _drop_abandoned(hub: Hub) -> None:
-    if forgotten := forget_abandoned(hub):
+    if forgotten := forget_abandoned(hub, datetime.now(UTC) - ABANDONED):
         logger.info("dropped %d abandoned uploads", forgotten)
+
+
+def _sweep(hub: Hub) -> None:
+    for file in hub.storage.list("blobs/partial"):  # uploads under way when the hub was updated from a version before pieces
+        hub.storage.delete(file.name)
+    if swept := sum(hub.storage.sweep(prefix, datetime.now(UTC) - UNFINISHED) for prefix in ("blobs", "uploads")):
+        logger.info("dropped %d unfinished files", swept)

@@ -5,7 +5,7 @@ No relationships: every query says what it reads (`queries.py` of each slice). A
 
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, MetaData, String, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, MetaData, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from manyheads_shared.digest import Digest
@@ -18,7 +18,8 @@ NAMES = MetaData(  # one spelling of every constraint, on every database
         "pk": "pk_%(table_name)s",
     }
 )
-REVISION = "0002"  # the newest migration, the one that makes these tables
+REVISION = "0003"  # the newest migration, the one that makes these tables
+BYTES = BigInteger().with_variant(Integer(), "sqlite")  # a size may pass 2 GiB; SQLite's integers have 64 bits as they are
 WAITING_OR_ACCEPTED = "state IN ('received', 'evaluating', 'accepted')"
 
 
@@ -69,13 +70,13 @@ class TokenRow(Table):
 
 
 class UploadRow(Table):
-    """One contributor's upload of one object. Its bytes are a partial file until `completed`, then a blob."""
+    """One contributor's upload of one object. Its bytes are pieces until `completed`, then a blob."""
 
     __tablename__ = "uploads"
 
     contributor_id: Mapped[int] = mapped_column(ForeignKey("contributors.id"), primary_key=True)
     digest: Mapped[Digest] = mapped_column(primary_key=True)
-    length: Mapped[int]
+    length: Mapped[int] = mapped_column(BYTES)
     created: Mapped[str]
     completed: Mapped[str | None]
 
@@ -92,7 +93,7 @@ class PrimaryRow(Table):
     version: Mapped[str]
     architecture: Mapped[str]
     image_size: Mapped[int | None]
-    size_bytes: Mapped[int]
+    size_bytes: Mapped[int] = mapped_column(BYTES)
     added: Mapped[str]
     published: Mapped[str | None]
 

@@ -8,7 +8,7 @@ not start where the server stands. An upload belongs to whoever made it: the sam
     GET        /v1/health                     Health
     GET        /v1/primary                    PrimaryInfo, the newest published
     GET        /v1/primaries                  list[PrimaryInfo], newest first
-    GET        /v1/objects/{digest}           the bytes of anything a published bundle names
+    GET        /v1/objects/{digest}           the bytes of anything a published bundle names, or 307
     HEAD PATCH /v1/uploads/{digest}   token   OFFSET_HEADER, LENGTH_HEADER; the body of PATCH is the bytes
     POST       /v1/submissions        token   SubmissionRequest -> 201 SubmissionInfo
     GET        /v1/submissions        token   list[SubmissionInfo], the caller's, newest first

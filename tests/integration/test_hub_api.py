@@ -68,7 +68,7 @@ def test_a_good_head_is_accepted_catalogued_and_published(hub: Hub, ada: Owner, 
 def test_a_client_finds_over_tuf_what_the_api_lists(hub: Hub, ada: Owner, api: Api, tmp_path: Path) -> None:
     api.submit(package(ada, ALPHA))
     work(hub)
-    updater = open_updater(hub.settings.folder / "tuf", hub.settings.root.read_bytes(), tmp_path / "client")
+    updater = open_updater(hub.storage, hub.settings.root.read_bytes(), tmp_path / "client")
     manifest = fetch_target(updater)
     assert manifest is not None
     verified = verify_bundle(manifest, lambda digest: fetch(api, digest))

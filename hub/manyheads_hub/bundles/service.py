@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from manyheads_hub.blobs import BlobStore
+from manyheads_hub.blobs import Blobs
 from manyheads_hub.bundles import queries
 from manyheads_hub.errors import NotFoundError
 from manyheads_hub.tables import BundleRow
@@ -11,7 +11,7 @@ from manyheads_shared.bundle import BundleManifest
 from manyheads_shared.calibration import Calibration
 from manyheads_shared.digest import Digest
 
-MAX_SEQUENCE = (1 << 63) - 1  # as large as a database's whole numbers are
+MAX_SEQUENCE = (1 << 31) - 1  # as large as a database's whole numbers are, on PostgreSQL
 
 
 def list_bundles(session: Session) -> list[BundleInfo]:
@@ -28,7 +28,7 @@ def get_info(session: Session, sequence: int) -> BundleInfo:
     return _to_info(_find(session, sequence))
 
 
-def get_bundle(session: Session, blobs: BlobStore, sequence: int) -> tuple[BundleInfo, BundleManifest, Calibration]:
+def get_bundle(session: Session, blobs: Blobs, sequence: int) -> tuple[BundleInfo, BundleManifest, Calibration]:
     """Return one published bundle with its manifest and calibration.
 
     Raises:

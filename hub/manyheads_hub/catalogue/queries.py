@@ -1,4 +1,4 @@
-"""What the catalogue reads from the database."""
+"""What the catalogue reads from the database. Names are sorted here: databases differ in how they sort text."""
 
 from collections.abc import Sequence
 
@@ -11,14 +11,15 @@ from manyheads_shared.digest import Digest
 
 def all_heads(session: Session) -> Sequence[HeadRow]:
     """Every catalogued head, by generator, newest acceptance first."""
-    return session.scalars(select(HeadRow).order_by(HeadRow.generator, HeadRow.accepted.desc(), HeadRow.version.desc())).all()
+    rows = session.scalars(select(HeadRow)).all()
+    newest = sorted(rows, key=lambda row: (row.accepted, row.version), reverse=True)
+    return sorted(newest, key=lambda row: row.generator)
 
 
 def listed_heads(session: Session, primary: Digest) -> Sequence[HeadRow]:
     """The heads on one primary that belong in its next bundle, by generator."""
-    return session.scalars(
-        select(HeadRow).where(HeadRow.state == "listed", HeadRow.primary == primary).order_by(HeadRow.generator)
-    ).all()
+    rows = session.scalars(select(HeadRow).where(HeadRow.state == "listed", HeadRow.primary == primary)).all()
+    return sorted(rows, key=lambda row: row.generator)
 
 
 def find_head(session: Session, name: str, version: str) -> HeadRow | None:

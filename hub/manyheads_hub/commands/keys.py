@@ -1,5 +1,7 @@
 """`manyheads-hub keys`: which keys sign what, what expires when, and signing it again."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,8 +12,7 @@ from rich.table import Table
 from manyheads_shared import clock, terminal
 
 if TYPE_CHECKING:
-    from manyheads_hub.signing.keyring import Keyring
-    from manyheads_hub.signing.repository import TufRepository
+    from manyheads_hub.hub import Hub
 
 app = typer.Typer(help="The hub's keys, and when their signatures expire.", no_args_is_help=True)
 
@@ -24,8 +25,9 @@ def show(folder: Folder, *, as_json: AsJson = False) -> None:
     """List every key that signs, and whether its private half is here."""
     from manyheads_hub.signing.keyring import EVALUATION, PLANS
 
-    repository, keyring = _open(folder)
-    named: dict[str, tuple[str, ...]] = {str(role): ids for role, ids in repository.key_ids().items()}
+    with _opened(folder) as hub:
+        keyring = hub.keyring
+        named: dict[str, tuple[str, ...]] = {str(role): ids for role, ids in hub.repository.key_ids().items()}
     named[EVALUATION] = (keyring.evaluation_key().keyid,)
     rows: list[dict[str, Any]] = []
     for name, plan in PLANS.items():
@@ -56,8 +58,8 @@ def check(
     That is when root or targets run out within the given days, or when the running hub has not refreshed snapshot or
     timestamp although less than a quarter of their lifetime is left.
     """
-    repository, _ = _open(folder)
-    found = [(expiry, expiry.is_late(timedelta(days=within))) for expiry in repository.check_expiry()]
+    with _opened(folder) as hub:
+        found = [(expiry, expiry.is_late(timedelta(days=within))) for expiry in hub.repository.check_expiry()]
     if as_json:
         terminal.print_json(
             [
@@ -98,19 +100,22 @@ def refresh(
 
     The running hub does this by itself.
     """
-    repository, _ = _open(folder)
-    roles = repository.due_roles(everything=everything) if dry_run else repository.refresh(everything=everything)
+    with _opened(folder) as hub:
+        roles = (hub.repository.due_roles if dry_run else hub.repository.refresh)(everything=everything)
     if as_json:
         terminal.print_json({"dry_run": dry_run, "signed": list(roles)})
         return
     terminal.stdout.print(f"{'would sign' if dry_run else 'signed'} again: {', '.join(roles)}")
 
 
-def _open(folder: Path) -> "tuple[TufRepository, Keyring]":
+@contextmanager
+def _opened(folder: Path) -> "Iterator[Hub]":
+    """Open a hub as far as its keys and its TUF repository; its tables may be of any version."""
+    from manyheads_hub.hub import build_hub
     from manyheads_hub.settings import Settings
-    from manyheads_hub.signing.keyring import Keyring, read_passphrase
-    from manyheads_hub.signing.repository import TufRepository
 
-    settings = Settings.read(folder)
-    keyring = Keyring(settings.keys, read_passphrase())
-    return TufRepository(settings.tuf_metadata, settings.tuf_targets, keyring), keyring
+    hub = build_hub(Settings.read(folder))
+    try:
+        yield hub
+    finally:
+        hub.close()

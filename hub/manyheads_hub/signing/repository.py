@@ -2,7 +2,7 @@
 
 A change writes new names first and timestamp.json last, so a reader sees the state before or the state after. A killed
 change leaves names that nobody refers to; the next one passes over their version numbers. Objects of earlier bundles leave
-the metadata and stay on the disk, because reports cite them.
+the metadata and stay in the storage, because reports cite them.
 
 Expiry: a client notices held-back updates within a day (timestamp), within a week even when the timestamp key was stolen
 (snapshot). `refresh` must run more often than that; `check_expiry` tells when it did not.
@@ -13,17 +13,16 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from manyheads_hub.signing.keyring import PLANS, Keyring, MissingKeysError
-from manyheads_hub.signing.tuf_files import RepositoryStateError, Role, S, State, TufFiles, Write
+from manyheads_hub.signing.tuf_files import Alone, RepositoryStateError, Role, S, State, TufFiles
+from manyheads_hub.storage.port import Storage
 from manyheads_shared.bundle import BUNDLE_TARGET
 from manyheads_shared.digest import Digest, parse_digest
 from manyheads_shared.errors import ManyheadsError, UsageError
-from manyheads_shared.files import write_atomic
 
 ROLES: tuple[Role, ...] = ("root", "targets", "snapshot", "timestamp")
 LIFETIMES: dict[Role, timedelta] = {
@@ -54,18 +53,16 @@ class Expiry:
 
 
 class TufRepository:
-    """The repository in two folders. Changes by several processes wait for each other."""
+    """The repository in a storage. Changes by several processes wait for each other.
+
+    Args:
+        alone: lets one process at a time into a block (`Database.alone`).
+    """
 
     def __init__(
-        self,
-        metadata_dir: Path,
-        targets_dir: Path,
-        keyring: Keyring,
-        *,
-        write: Write = write_atomic,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        self, storage: Storage, alone: Alone, keyring: Keyring, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        self._files, self._keyring, self._clock = TufFiles(metadata_dir, targets_dir, write), keyring, clock
+        self._files, self._keyring, self._clock = TufFiles(storage, alone), keyring, clock
 
     def create(self) -> bytes:
         """Make the repository of a new hub, with nothing in it; what is there already stays as it is.
@@ -93,7 +90,7 @@ class TufRepository:
         before: (3) targets, signed offline, (4) snapshot, (5) timestamp. Clients change over at step 5.
 
         Args:
-            objects: everything the manifest names, by target path (`objects/HEX`). Objects that are on the disk already
+            objects: everything the manifest names, by target path (`objects/HEX`). Objects that are stored already
                 are not asked for their bytes, so a lazy mapping costs nothing for what was published before.
             bundle_manifest: the manifest's exact bytes.
 
@@ -106,7 +103,7 @@ class TufRepository:
         with self._files.locked():
             state = self._files.read_state()
             # step 1
-            with ThreadPoolExecutor() as pool:  # a disk syncs many files at once as quickly as one
+            with ThreadPoolExecutor() as pool:  # a disk or a bucket takes many files at once as quickly as one
                 stored = pool.map(lambda path: self._files.store_object(path, objects), objects)
                 targets = dict(zip(objects, stored, strict=True))
             # step 2

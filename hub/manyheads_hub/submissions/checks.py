@@ -10,7 +10,7 @@ from PIL import Image
 from sqlalchemy.orm import Session
 
 from manyheads_hub.auth import Caller
-from manyheads_hub.blobs import BlobStore
+from manyheads_hub.blobs import Blobs
 from manyheads_hub.errors import ConflictError, ForbiddenError, NotReadyError, SubmissionError
 from manyheads_hub.evaluations.policy import Policy, read_policy
 from manyheads_hub.hub import Hub
@@ -131,7 +131,7 @@ def _refuse_foreign(caller: Caller, generator: Generator) -> None:
         )
 
 
-def _check_proofs(blobs: BlobStore, proofs: Sequence[Digest], primary: PrimaryArtifact, *, max_pixels: int) -> None:
+def _check_proofs(blobs: Blobs, proofs: Sequence[Digest], primary: PrimaryArtifact, *, max_pixels: int) -> None:
     """Decode every proof; two of the same pixels would count one image twice."""
     seen: dict[bytes, Digest] = {}
     for proof in proofs:
