@@ -77,13 +77,11 @@ def test_what_one_replica_takes_in_another_evaluates_and_a_third_serves(hub: Hub
     assert (pulled.held.sequence, Bundle.open(store.folder).generators) == (2, ("alpha@1",))
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_two_workers_on_two_replicas_do_each_job_once(hub: Hub, ada: Owner) -> None:
     with serving(hub.settings.folder) as url, Api(url, ada.token) as api:
         submissions = [api.submit(package(ada, make_generator(name))).json()["id"] for name in ("alpha", "beta")]
     with running(replica(hub, "first")), running(replica(hub, "second")):
-        wait_until(lambda: all(find(hub, each).bundle_sequence for each in submissions), seconds=400)
+        wait_until(lambda: all(find(hub, each).bundle_sequence for each in submissions))
         wait_until(lambda: not any(state in ("queued", "leased") for state in states(hub)))
     with hub.database.read() as session:
         assert set(session.scalars(select(JobRow.attempts))) == {1}

@@ -52,8 +52,7 @@ class Postgres:
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         command = [self._binaries / "postgres", "-D", self._data, "-p", self._port, "-k", self._folder, *settings]
         with self._log.open("a") as log:
-            dying_with_us = ["setpriv", "--pdeathsig", "INT"]  # a killed run of tests stops nobody
-            process = subprocess.Popen([*dying_with_us, *map(str, command)], user=_owner(), cwd="/", stdout=log, stderr=log)
+            process = subprocess.Popen([str(part) for part in command], user=_owner(), cwd="/", stdout=log, stderr=log)
         deadline = time.monotonic() + START_SECONDS
         while True:
             assert process.poll() is None, self._log.read_text()

@@ -181,8 +181,7 @@ def _configure(environment: Path, folder: Path, secret: str) -> int:
 def _start(environment: Path, folder: Path, name: str) -> "subprocess.Popen[bytes]":
     with (folder / f"log/{name}").open("w") as log:
         command = [environment / f"bin/swift-{name}-server", folder / f"etc/{name}-server.conf"]
-        dying_with_us = ["setpriv", "--pdeathsig", "TERM"]  # Swift leaves our group, and a killed run of tests stops nobody
-        return subprocess.Popen([*dying_with_us, environment / "bin/python", *command], stdout=log, stderr=log)
+        return subprocess.Popen([environment / "bin/python", *command], stdout=log, stderr=log)
 
 
 def _make_bucket(server: S3Server, processes: "list[subprocess.Popen[bytes]]", folder: Path) -> None:
