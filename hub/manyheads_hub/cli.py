@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from manyheads_hub.commands import enrol, init, keys, openapi, publish, review, serve
+from manyheads_hub.commands import backup, enrol, init, keys, openapi, publish, review, serve
 from manyheads_shared import terminal
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ for _name, _command, _example in (
     ("review", review.review, "review ./hub 3f9a0c1b2d4e"),
     ("publish-bundle", publish.publish_bundle, "publish-bundle ./hub"),
     ("yank", publish.yank, 'yank ./hub dcgan@1 --reason "claims photographs of cats"'),
+    ("backup", backup.backup, "backup ./hub /mnt/backup"),
+    ("restore", backup.restore, "restore /mnt/backup ./hub-again"),
     ("openapi", openapi.openapi, "openapi > openapi.json"),
 ):
     app.command(_name, epilog=f"Example: manyheads-hub {_example}")(_command)

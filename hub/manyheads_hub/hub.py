@@ -10,6 +10,7 @@ from manyheads_hub.database import Database
 from manyheads_hub.errors import NotReadyError
 from manyheads_hub.settings import Settings
 from manyheads_hub.signing.keyring import Keyring, read_passphrase
+from manyheads_hub.signing.ledger import DatabaseLedger
 from manyheads_hub.signing.repository import TufRepository
 from manyheads_hub.storage.port import Storage
 from manyheads_hub.tables import REVISION
@@ -32,7 +33,7 @@ class Hub:
     @property
     def repository(self) -> TufRepository:
         """The TUF repository."""
-        return TufRepository(self.storage, self.database.alone, self.keyring)
+        return TufRepository(self.storage, self.database.alone, DatabaseLedger(self.database), self.keyring)
 
     def fresh_settings(self) -> Settings:
         """Read hub.toml again: the suite may have changed since the hub was opened."""
@@ -85,6 +86,20 @@ def build_storage(settings: Settings) -> Storage:
 
 
 @contextmanager
+def opened(folder: Path) -> Iterator[Hub]:
+    """Open the hub in `folder` as it is, whatever its tables, and close it afterwards.
+
+    Raises:
+        UsageError: no hub there, or its settings are wrong.
+    """
+    hub = build_hub(Settings.read(folder))
+    try:
+        yield hub
+    finally:
+        hub.close()
+
+
+@contextmanager
 def open_hub(folder: Path) -> Iterator[Hub]:
     """Open the hub in `folder` and close it afterwards. Tables that an earlier version made are brought up to date.
 
@@ -92,13 +107,10 @@ def open_hub(folder: Path) -> Iterator[Hub]:
         UsageError: no hub there, its settings are wrong, or a later version made its database.
         UnavailableError: the database does not answer.
     """
-    hub = build_hub(Settings.read(folder))
-    try:
+    with opened(folder) as hub:
         if hub.database.read_revision() < REVISION:
             from manyheads_hub.migrations.run import upgrade  # noqa: PLC0415 - Alembic takes a second to load
 
             upgrade(hub.database)
         hub.database.check_version()
         yield hub
-    finally:
-        hub.close()

@@ -21,6 +21,7 @@ from manyheads_hub.catalogue import queries as catalogue
 from manyheads_hub.catalogue.service import to_generator
 from manyheads_hub.errors import NotReadyError
 from manyheads_hub.evaluations.policy import Policy, read_policy
+from manyheads_hub.evaluations.restating import sign_statements_again
 from manyheads_hub.evaluations.scores import Scores
 from manyheads_hub.evaluations.suite import Suite, load_suite
 from manyheads_hub.hub import Hub
@@ -78,6 +79,7 @@ def prepare(hub: Hub) -> Edition:
         MissingKeysError: the keys that publishing needs are not here.
     """
     hub.keyring.signers("targets")  # before minutes are spent on measuring
+    sign_statements_again(hub)
     with hub.database.read() as session:
         row = primaries.newest(session)
         if row is None:

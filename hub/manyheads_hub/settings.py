@@ -119,6 +119,11 @@ class Settings:
         return self.folder / "root.json"
 
     @property
+    def root_draft(self) -> Path:
+        """The first root, waiting for the signatures of a ceremony."""
+        return self.folder / "root-draft.json"
+
+    @property
     def policy(self) -> Path:
         """The gate's policy."""
         return self.folder / "policy.json"

@@ -18,7 +18,7 @@ NAMES = MetaData(  # one spelling of every constraint, on every database
         "pk": "pk_%(table_name)s",
     }
 )
-REVISION = "0003"  # the newest migration, the one that makes these tables
+REVISION = "0006"  # the newest migration, the one that makes these tables
 BYTES = BigInteger().with_variant(Integer(), "sqlite")  # a size may pass 2 GiB; SQLite's integers have 64 bits as they are
 WAITING_OR_ACCEPTED = "state IN ('received', 'evaluating', 'accepted')"
 
@@ -197,6 +197,18 @@ class PublishedObjectRow(Table):
 
     digest: Mapped[Digest] = mapped_column(primary_key=True)
     sequence: Mapped[int] = mapped_column(ForeignKey("bundles.sequence"))  # the first bundle that named it
+
+
+class SignedFileRow(Table):
+    """A TUF file as it was signed: a second copy beside the storage's (`signing.ledger`)."""
+
+    __tablename__ = "signed_files"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[str] = mapped_column(index=True)
+    version: Mapped[int]
+    data: Mapped[bytes]
+    written: Mapped[str]
 
 
 class JobRow(Table):

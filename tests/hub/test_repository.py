@@ -11,7 +11,9 @@ from tuf.api.metadata import Metadata
 
 from manyheads_hub.database import Database
 from manyheads_hub.engines.sqlite import SqliteServer
+from manyheads_hub.migrations.run import upgrade
 from manyheads_hub.signing.keyring import MissingKeysError, create_keys
+from manyheads_hub.signing.ledger import DatabaseLedger
 from manyheads_hub.signing.repository import TufRepository
 from manyheads_hub.signing.tuf_files import RepositoryStateError
 from manyheads_hub.storage.directory import DirectoryStorage
@@ -32,13 +34,16 @@ class Hub:
     def __init__(self, folder: Path, storage: Storage | None = None, *, age: int = 0) -> None:
         self.folder, self.storage = folder, storage or DirectoryStorage(folder)
         self.days_ago = age  # where the hub's clock stands; clients have the true time
+        upgrade(Database(SqliteServer(folder / "hub.sqlite")))
         self.repository = self.open()
         self.root = self.repository.create()
 
     def open(self, storage: Storage | None = None) -> TufRepository:
+        database = Database(SqliteServer(self.folder / "hub.sqlite"))
         return TufRepository(
             storage or self.storage,
-            Database(SqliteServer(self.folder / "hub.sqlite")).alone,
+            database.alone,
+            DatabaseLedger(database),
             create_keys(self.folder / "keys"),
             clock=lambda: datetime.now(UTC) - timedelta(days=self.days_ago),
         )
@@ -129,7 +134,8 @@ def test_publishing_without_the_offline_keys_is_refused_and_changes_nothing(hub:
 
 def test_keys_of_another_hub_publish_nothing(hub: Hub) -> None:
     before = hub.names()
-    stranger = TufRepository(hub.storage, hub.repository._files._alone, create_keys(hub.folder / "stranger"))
+    own = hub.repository._files
+    stranger = TufRepository(hub.storage, own._alone, own._ledger, create_keys(hub.folder / "stranger"))
     with pytest.raises(RepositoryStateError, match="are not those that this repository's root names"):
         stranger.publish({}, b"forged bundle")
     with pytest.raises(RepositoryStateError, match="Restore the hub's own keys"):

@@ -1,7 +1,5 @@
 """`manyheads-hub keys`: which keys sign what, what expires when, and signing it again."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from manyheads_hub.commands import ceremony
 from manyheads_shared import clock, terminal
 
 if TYPE_CHECKING:
-    from manyheads_hub.hub import Hub
+    pass
 
 app = typer.Typer(help="The hub's keys, and when their signatures expire.", no_args_is_help=True)
 
@@ -23,9 +22,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 @app.command(epilog="Example: manyheads-hub keys show ./hub")
 def show(folder: Folder, *, as_json: AsJson = False) -> None:
     """List every key that signs, and whether its private half is here."""
+    from manyheads_hub.hub import opened
     from manyheads_hub.signing.keyring import EVALUATION, PLANS
 
-    with _opened(folder) as hub:
+    with opened(folder) as hub:
         keyring = hub.keyring
         named: dict[str, tuple[str, ...]] = {str(role): ids for role, ids in hub.repository.key_ids().items()}
     named[EVALUATION] = (keyring.evaluation_key().keyid,)
@@ -58,7 +58,9 @@ def check(
     That is when root or targets run out within the given days, or when the running hub has not refreshed snapshot or
     timestamp although less than a quarter of their lifetime is left.
     """
-    with _opened(folder) as hub:
+    from manyheads_hub.hub import opened
+
+    with opened(folder) as hub:
         found = [(expiry, expiry.is_late(timedelta(days=within))) for expiry in hub.repository.check_expiry()]
     if as_json:
         terminal.print_json(
@@ -100,7 +102,9 @@ def refresh(
 
     The running hub does this by itself.
     """
-    with _opened(folder) as hub:
+    from manyheads_hub.hub import opened
+
+    with opened(folder) as hub:
         roles = (hub.repository.due_roles if dry_run else hub.repository.refresh)(everything=everything)
     if as_json:
         terminal.print_json({"dry_run": dry_run, "signed": list(roles)})
@@ -108,14 +112,57 @@ def refresh(
     terminal.stdout.print(f"{'would sign' if dry_run else 'signed'} again: {', '.join(roles)}")
 
 
-@contextmanager
-def _opened(folder: Path) -> "Iterator[Hub]":
-    """Open a hub as far as its keys and its TUF repository; its tables may be of any version."""
-    from manyheads_hub.hub import build_hub
-    from manyheads_hub.settings import Settings
+@app.command(epilog="Example: manyheads-hub keys rotate ./hub timestamp")
+def rotate(
+    folder: Folder,
+    role: Annotated[str, typer.Argument(help="root, targets, snapshot, timestamp or evaluation.", show_default=False)],
+    *,
+    key: Annotated[
+        str | None, typer.Option(help="The id of the key to replace, or how it begins; the oldest unless told.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replace one key by a new one, made here. Needs root keys; clients notice nothing.
 
-    hub = build_hub(Settings.read(folder))
-    try:
-        yield hub
-    finally:
-        hub.close()
+    A new evaluation key signs the hub's statements on the listed heads when the next bundle is published.
+    """
+    from manyheads_hub.hub import open_hub
+    from manyheads_hub.signing.keyring import EVALUATION
+    from manyheads_hub.signing.rotation import find_role
+    from manyheads_hub.signing.rotation import rotate as rotate_key
+
+    with open_hub(folder) as hub:
+        if role == EVALUATION:
+            removed, added = hub.keyring.evaluation_key().keyid, hub.keyring.add(EVALUATION).keyid
+        else:
+            rotation = rotate_key(hub.repository, hub.keyring, find_role(role), key)
+            removed, added = rotation.removed, rotation.added
+    if as_json:
+        terminal.print_json({"role": role, "removed": removed, "added": added})
+        return
+    if role == EVALUATION:
+        terminal.stdout.print(f"evaluation: {added[:16]} signs from now on; keep {removed[:16]} until the next bundle is out")
+        terminal.stdout.print(f"next: manyheads-hub publish-bundle {folder}")
+    else:
+        terminal.stdout.print(f"{role}: {added[:16]} signs now, {removed[:16]} no more; take its private file off the machine")
+
+
+@app.command(epilog="Example: manyheads-hub keys rebuild ./hub")
+def rebuild(folder: Folder, *, as_json: AsJson = False) -> None:
+    """Write the TUF repository out again from the database and the blobs, byte for byte. Needs no private key."""
+    from manyheads_hub.hub import opened
+
+    with opened(folder) as hub:
+        restored = hub.repository.rebuild(hub.blobs.read)
+    if as_json:
+        terminal.print_json({"restored": restored})
+        return
+    terminal.stdout.print(f"restored {len(restored)} files" if restored else "nothing was missing")
+
+
+for _name, _command, _example in (
+    ("draft-root", ceremony.draft_root, "draft-root ./hub next-root.json --add root=carol.pub --remove root=1f2e3d"),
+    ("sign", ceremony.sign, "sign next-root.json --key /media/stick/root.pem"),
+    ("install", ceremony.install, "install ./hub next-root.json"),
+):
+    app.command(_name, epilog=f"Example: manyheads-hub keys {_example}")(_command)

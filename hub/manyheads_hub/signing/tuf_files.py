@@ -17,6 +17,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Tar
 from tuf.api.serialization import DeserializationError
 from tuf.api.serialization.json import JSONSerializer
 
+from manyheads_hub.signing.ledger import Ledger
 from manyheads_hub.storage.port import Storage, StoredFileMissingError
 from manyheads_shared.digest import Digest, digest_bytes, hex_of, parse_digest, verify_digest
 from manyheads_shared.errors import ManyheadsError
@@ -31,6 +32,9 @@ METADATA, TARGETS = "tuf/metadata", "tuf/targets"
 OBJECTS = "objects"
 TIMESTAMP = "timestamp.json"
 LOCK = "tuf"
+
+
+ROLES: tuple[Role, ...] = ("root", "targets", "snapshot", "timestamp")  # each is named by those after it
 
 
 class RepositoryStateError(ManyheadsError):
@@ -60,8 +64,8 @@ class State:
 class TufFiles:
     """The files of one repository."""
 
-    def __init__(self, storage: Storage, alone: Alone) -> None:
-        self._storage, self._alone = storage, alone
+    def __init__(self, storage: Storage, alone: Alone, ledger: Ledger) -> None:
+        self._storage, self._alone, self._ledger = storage, alone, ledger
         self._verify_lock: Callable[[], None] = _hold_nothing
 
     @contextmanager
@@ -86,13 +90,13 @@ class TufFiles:
         targets = self._read(Targets, f"{snapshot.signed.meta['targets.json'].version}.targets.json")
         return State(self.read_root(), timestamp, snapshot, targets)
 
-    def read_root(self) -> Metadata[Root]:
-        """Read the newest root.
+    def read_root(self, version: int | None = None) -> Metadata[Root]:
+        """Read the newest root, or one by its version.
 
         Raises:
             RepositoryStateError: there is none, or it is damaged.
         """
-        return self._read(Root, f"{self.next_version('root') - 1}.root.json")
+        return self._read(Root, f"{version or self.next_version('root') - 1}.root.json")
 
     def read_first_root(self) -> bytes | None:
         """Return the bytes of the root that new clients are given; None before there is one."""
@@ -114,9 +118,46 @@ class TufFiles:
         Raises:
             UnavailableError: the storage does not answer, or another may have taken the repository over meanwhile.
         """
-        name = TIMESTAMP if role == "timestamp" else f"{metadata.signed.version}.{role}.json"
+        name, data = metadata_name(role, metadata.signed.version), metadata.to_bytes(JSONSerializer(compact=True))
         self._verify_lock()
-        self._storage.write(f"{METADATA}/{name}", metadata.to_bytes(JSONSerializer(compact=True)))
+        self._ledger.record(role, metadata.signed.version, name, data)  # first: what a client has seen must be in it
+        self._storage.write(f"{METADATA}/{name}", data)
+
+    def complete_ledger(self, state: State) -> None:
+        """Put into the ledger what it lacks: an earlier version of this software had none. Forget what nobody asks for."""
+        names = self._ledger.names()
+        current: list[tuple[Role, int]] = [("root", version) for version in range(1, state.root.signed.version + 1)]
+        current += [(role, state.of(role).signed.version) for role in ROLES[1:]]
+        for role, version in current:
+            if (name := metadata_name(role, version)) not in names:
+                self._ledger.record(role, version, name, self._storage.read(f"{METADATA}/{name}"))
+        for role in ("targets", "snapshot"):
+            self._ledger.forget_before(role, state.of(role).signed.version)
+
+    def restore_metadata(self) -> list[str]:
+        """Write out what the ledger has and the storage lacks or has otherwise; return the names.
+
+        Names before what names them, so a client finds the state before or the state after.
+        """
+        restored = []
+        for role in ROLES:
+            for name, data in self._ledger.read(role):
+                place = f"{METADATA}/{name}"
+                if self._storage.find_size(place) is None or self._storage.read(place) != data:
+                    self._verify_lock()
+                    self._storage.write(place, data)
+                    restored.append(name)
+        return restored
+
+    def restore_target(self, path: str, digest: Digest, read: Callable[[Digest], bytes]) -> bool:
+        """Write out a target that the storage lacks or has otherwise; whether it did."""
+        name = _stored_name(path, digest)
+        if self._storage.find_size(name) is not None and self._storage.find_digest(name) == digest:
+            return False
+        data = read(digest)
+        verify_digest(path, data, digest)
+        self._storage.write(name, data)
+        return True
 
     def describe_metadata(self, role: Role, version: int) -> MetaFile:
         """Name a metadata file by version, length and digest. The length also lifts a client's default limit of 5 MB."""
@@ -163,6 +204,11 @@ class TufFiles:
 
 def _hold_nothing() -> None:
     """Verify the lock of whoever holds none."""
+
+
+def metadata_name(role: Role, version: int) -> str:
+    """Return the name of a role's metadata file."""
+    return TIMESTAMP if role == "timestamp" else f"{version}.{role}.json"
 
 
 def _stored_name(path: str, digest: Digest) -> str:
