@@ -6,6 +6,7 @@ from typing import Any
 
 from anyio import CapacityLimiter
 from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry
 
 from manyheads_hub.body_limit import BodyLimit
 from manyheads_hub.bundles import routes as bundles
@@ -13,6 +14,8 @@ from manyheads_hub.bundles import service as bundles_service
 from manyheads_hub.catalogue import routes as catalogue
 from manyheads_hub.deps import HubDep, SessionDep
 from manyheads_hub.hub import build_hub
+from manyheads_hub.monitoring import probes
+from manyheads_hub.monitoring.requests import ObservedRequests, RequestMeter
 from manyheads_hub.pages import routes as pages
 from manyheads_hub.primaries import routes as primaries
 from manyheads_hub.problems import MEDIA_TYPE, add_handlers
@@ -53,10 +56,13 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.hub = hub
     app.add_middleware(BodyLimit, max_bytes=settings.limits.request_bytes, uploads_prefix=f"{API_PREFIX}/uploads/")
     app.add_middleware(SecurityHeaders)
+    app.state.metrics = CollectorRegistry()
+    app.add_middleware(ObservedRequests, meter=RequestMeter(app.state.metrics))  # the outermost
     add_handlers(app)
     app.include_router(_router, responses=PROBLEMS)
     app.include_router(bundles.tuf_router, responses=PROBLEMS)
     app.include_router(pages.router)
+    app.include_router(probes.router)
     return app
 
 

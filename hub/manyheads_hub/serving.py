@@ -10,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import uvicorn
+from prometheus_client import CollectorRegistry
 
 from manyheads_hub.app import create_app
 from manyheads_hub.evaluations.worker import Worker
 from manyheads_hub.hub import Hub, open_hub
+from manyheads_hub.monitoring.listener import Address, telling_metrics
 from manyheads_hub.uploads.service import forget_abandoned
 from manyheads_shared.errors import ManyheadsError, UsageError
 
@@ -26,20 +28,29 @@ UNFINISHED = timedelta(days=1)  # a file that was begun and never finished: its 
 logger = logging.getLogger(__name__)
 
 
-def serve_hub(folder: Path, *, host: str, port: int, with_worker: bool, on_ready: Callable[[str], None]) -> None:
+def serve_hub(
+    folder: Path,
+    *,
+    host: str,
+    port: int,
+    with_worker: bool,
+    metrics: Address | None,
+    on_ready: Callable[[str], None],
+) -> None:
     """Serve a hub until SIGTERM or SIGINT.
 
     Args:
+        metrics: where Prometheus may ask; an address of its own, because what it tells is not for everybody.
         on_ready: called with the address once requests are answered.
 
     Raises:
         UsageError: no hub there, or the address is taken.
     """
     with open_hub(folder) as hub, _listen(host, port) as listening, _stopping() as stop:
-        _log_to_stderr()
         address = f"http://{host}:{listening.getsockname()[1]}"
+        app = create_app(hub.settings)
         config = uvicorn.Config(
-            create_app(hub.settings), log_config=None, server_header=False, ws="none", timeout_graceful_shutdown=GRACE_SECONDS
+            app, log_config=None, access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=GRACE_SECONDS
         )
         threads = [threading.Thread(target=_keep_house, args=(hub, stop), name="housekeeping")]
         if with_worker:
@@ -47,17 +58,17 @@ def serve_hub(folder: Path, *, host: str, port: int, with_worker: bool, on_ready
         for thread in threads:
             thread.start()
         try:
-            _Server(config, lambda: on_ready(address)).run(sockets=[listening])
+            with telling_metrics(metrics, hub, app.state.metrics):
+                _Server(config, lambda: on_ready(address)).run(sockets=[listening])
         finally:
             stop.set()
             for thread in threads:
                 thread.join()
 
 
-def work(folder: Path, *, once: bool) -> int:
+def work(folder: Path, *, once: bool, metrics: Address | None = None) -> int:
     """Do jobs until SIGTERM or SIGINT, or until none is ready; return how many were done."""
-    with open_hub(folder) as hub, _stopping() as stop:
-        _log_to_stderr()
+    with open_hub(folder) as hub, _stopping() as stop, telling_metrics(metrics, hub, CollectorRegistry()):
         return Worker(hub, stop=stop).run(once=once)
 
 
@@ -73,10 +84,6 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._on_ready()
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 @contextmanager

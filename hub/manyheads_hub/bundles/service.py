@@ -68,7 +68,7 @@ def refuse_unpublished(session: Session, digest: Digest) -> None:
 
 
 def _find(session: Session, sequence: int) -> BundleRow:
-    row = queries.find(session, sequence) if sequence <= MAX_SEQUENCE else None
+    row = queries.find(session, sequence) if 0 < sequence <= MAX_SEQUENCE else None
     if row is None:
         raise NotFoundError(f"no bundle {sequence} was published")
     return row
