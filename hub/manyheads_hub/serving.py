@@ -1,4 +1,4 @@
-"""The running hub: a web server, a worker, and a housekeeper that keeps signatures fresh. Stops when it is asked to."""
+"""The running hub: a web server, a worker, a courier, and a housekeeper that keeps signatures fresh. Stops when asked to."""
 
 import logging
 import signal
@@ -14,6 +14,7 @@ from manyheads_hub.app import create_app
 from manyheads_hub.evaluations.worker import Worker
 from manyheads_hub.hub import Hub, open_hub
 from manyheads_hub.uploads.service import forget_abandoned
+from manyheads_hub.webhooks.courier import Courier
 from manyheads_shared.errors import ManyheadsError, UsageError
 
 HOUSEKEEPING_SECONDS = 3600.0  # the timestamp lives a day: 24 chances to renew it
@@ -41,6 +42,7 @@ def serve_hub(folder: Path, *, host: str, port: int, with_worker: bool, on_ready
         threads = [threading.Thread(target=_keep_house, args=(hub, stop), name="housekeeping")]
         if with_worker:
             threads.append(threading.Thread(target=Worker(hub, stop=stop).run, name="worker"))
+            threads.append(threading.Thread(target=Courier(hub, stop=stop).run, name="courier"))
         for thread in threads:
             thread.start()
         try:
@@ -55,7 +57,26 @@ def work(folder: Path, *, once: bool) -> int:
     """Do jobs until SIGTERM or SIGINT, or until none is ready; return how many were done."""
     with open_hub(folder) as hub, _stopping() as stop:
         _log_to_stderr()
-        return Worker(hub, stop=stop).run(once=once)
+        with _sending(hub, stop, once=once):
+            return Worker(hub, stop=stop).run(once=once)
+
+
+@contextmanager
+def _sending(hub: Hub, stop: threading.Event, *, once: bool) -> Iterator[None]:
+    """Send messages beside the block; with `once`, what it left, after it."""
+    courier = Courier(hub, stop=stop)
+    if once:
+        yield
+        while courier.send_next():
+            pass
+        return
+    thread = threading.Thread(target=courier.run, name="courier")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 class _Server(uvicorn.Server):

@@ -10,13 +10,16 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from manyheads_hub.auth import issue_token
+from manyheads_hub.accounts.tables import AccountRow, TokenRow
+from manyheads_hub.accounts.tokens import issue_token
 from manyheads_hub.creation import check_new_hub, create_hub
 from manyheads_hub.database import Database
 from manyheads_hub.hub import open_hub
 from manyheads_hub.migrations.run import alembic_config, upgrade
-from manyheads_hub.tables import ContributorRow, Table, TokenRow
+from manyheads_hub.tables import ContributorRow, GeneratorRow, Table
 from manyheads_shared.errors import UsageError
+from tests.support.live_hub import MAINTAINER
+from tests.support.makers import TIME
 
 
 @pytest.fixture
@@ -73,14 +76,15 @@ def test_a_reader_sees_the_moment_before_a_writer_that_has_not_committed(databas
 
 def test_foreign_keys_hold(database: Database) -> None:
     with pytest.raises(IntegrityError), database.write() as session:
-        issue_token(session, contributor_id=7)
+        session.add(GeneratorRow(name="alpha", contributor_id=7))
 
 
 def test_a_token_is_stored_only_as_its_hash(database: Database) -> None:
     with database.write() as session:
-        session.add(ContributorRow(id=1, owner="ada", key_id="k", public_key="p", enrolled="t"))
+        account = AccountRow(name="grace", role="reviewer", opened=TIME)
+        session.add(account)
         session.flush()
-        token = issue_token(session, 1)
+        token = issue_token(session, MAINTAINER, account, label="desk").token
     with database.read() as session:
         row = session.scalars(select(TokenRow)).one()
     assert token not in (row.sha256, row.created, row.expires)

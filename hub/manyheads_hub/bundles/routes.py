@@ -1,4 +1,4 @@
-"""/v1/bundles, /v1/objects and the TUF repository."""
+"""/v1/bundles, /v1/aliases, /v1/objects and the TUF repository."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,11 +8,13 @@ from fastapi import APIRouter, Query
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, StreamingResponse
 
-from manyheads_hub.bundles import service
-from manyheads_hub.deps import BlobsDep, HubDep, SessionDep
+from manyheads_hub.bundles import aliases, service
+from manyheads_hub.catalogue.lifecycle import refuse_quarantined
+from manyheads_hub.deps import AdminDep, BlobsDep, HubDep, SessionDep
 from manyheads_hub.errors import NotFoundError
-from manyheads_shared.api import TUF_METADATA_PREFIX, TUF_TARGETS_PREFIX, BundleInfo
-from manyheads_shared.digest import DIGEST_PATTERN, Digest
+from manyheads_shared.api import TUF_METADATA_PREFIX, TUF_TARGETS_PREFIX, AliasInfo, AliasMove, AliasRequest, BundleInfo
+from manyheads_shared.digest import DIGEST_PATTERN, Digest, parse_digest
+from manyheads_shared.errors import ManifestError
 from manyheads_shared.manifest import TIME_PATTERN
 
 router = APIRouter(tags=["bundles"])
@@ -22,6 +24,8 @@ _FOR_EVER = "public, max-age=31536000, immutable"  # what a digest or a TUF vers
 _ASK_AGAIN = "no-cache"
 _CHUNK_BYTES = 1 << 20
 
+AsOf = Annotated[str | None, Query(pattern=TIME_PATTERN, examples=["2026-01-02T03:04:05Z"])]
+
 
 @router.get("/bundles")
 def list_bundles(session: SessionDep) -> list[BundleInfo]:
@@ -30,9 +34,7 @@ def list_bundles(session: SessionDep) -> list[BundleInfo]:
 
 
 @router.get("/bundles/latest")
-def get_latest_bundle(
-    session: SessionDep, as_of: Annotated[str | None, Query(pattern=TIME_PATTERN, examples=["2026-01-02T03:04:05Z"])] = None
-) -> BundleInfo:
+def get_latest_bundle(session: SessionDep, as_of: AsOf = None) -> BundleInfo:
     """The newest bundle, or the one that was newest at a moment."""
     return service.get_latest(session, as_of)
 
@@ -41,6 +43,32 @@ def get_latest_bundle(
 def get_bundle(session: SessionDep, sequence: int) -> BundleInfo:
     """One bundle."""
     return service.get_info(session, sequence)
+
+
+@router.get("/aliases")
+def list_aliases(session: SessionDep) -> list[AliasInfo]:
+    """Every alias and the bundle it points to."""
+    return aliases.list_aliases(session)
+
+
+@router.get("/aliases/{alias}")
+def get_alias(session: SessionDep, alias: str, as_of: AsOf = None) -> AliasInfo:
+    """The bundle an alias points to, or pointed to at a moment."""
+    return aliases.get_alias(session, alias, as_of)
+
+
+@router.get("/aliases/{alias}/history")
+def get_alias_history(session: SessionDep, alias: str) -> list[AliasMove]:
+    """Every move of an alias, newest first."""
+    return aliases.history(session, alias)
+
+
+@router.put("/aliases/{alias}")
+def put_alias(hub: HubDep, holder: AdminDep, alias: str, request: AliasRequest) -> list[AliasMove]:
+    """Let an alias point to another bundle, or to none; the answer is its history."""
+    with hub.database.write() as session:
+        aliases.move(session, holder.actor, alias, request.sequence, request.reason)
+        return aliases.history(session, alias)
 
 
 _BYTES: dict[int | str, dict[str, Any]] = {200: {"content": {"application/octet-stream": {}}}}
@@ -66,9 +94,19 @@ def get_tuf_metadata(hub: HubDep, name: str) -> FileResponse:
 
 
 @tuf_router.get(TUF_TARGETS_PREFIX + "/{path:path}", response_class=FileResponse, responses=_BYTES)
-def get_tuf_target(hub: HubDep, path: str) -> FileResponse:
-    """A TUF target; its file name starts with its digest."""
+def get_tuf_target(hub: HubDep, session: SessionDep, path: str) -> FileResponse:
+    """A TUF target; its file name starts with its digest. A quarantined head is refused."""
+    if (digest := _digest_in(path)) is not None:
+        refuse_quarantined(session, digest)
     return _file(hub.settings.tuf_targets, path, "application/octet-stream", _FOR_EVER)
+
+
+def _digest_in(path: str) -> Digest | None:
+    """Return the digest that a target's file name starts with."""
+    try:
+        return parse_digest(f"sha256:{path.rpartition('/')[2].partition('.')[0]}")
+    except ManifestError:
+        return None
 
 
 def _chunks(stream: BinaryIO) -> Iterator[bytes]:

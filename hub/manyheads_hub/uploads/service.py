@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
 
+from manyheads_hub.audit.log import record
 from manyheads_hub.auth import Caller
 from manyheads_hub.errors import ConflictError, InvalidRequestError, QuotaError, TooLargeError, UploadOffsetError
 from manyheads_hub.hub import Hub
@@ -141,6 +142,7 @@ def complete(hub: Hub, caller: Caller, digest: Digest) -> None:
         row = queries.find(session, caller.contributor_id, digest)
         if row is not None:
             row.completed = clock.now()
+            record(session, caller.actor, "upload.completed", digest, details={"bytes": row.length})
 
 
 def forget_abandoned(hub: Hub) -> int:
