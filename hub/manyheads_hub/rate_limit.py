@@ -47,7 +47,9 @@ def read_storage(environment: Mapping[str, str] = os.environ) -> Storage:
         storage = storage_from_string(f"async+{address.removeprefix('async+')}")
     except (ConfigurationError, ImportError, ValueError) as error:
         scheme = address.partition("://")[0]
-        raise UsageError(f"{STORAGE_VARIABLE}: expected memory:// or redis://HOST:PORT, got {scheme}://…: {error}") from error
+        raise UsageError(
+            f"{STORAGE_VARIABLE}: expected memory:// or redis://HOST:PORT, got {scheme}://…, which is unknown or has no driver here"
+        ) from error
     assert isinstance(storage, Storage)  # "async+"
     return storage
 

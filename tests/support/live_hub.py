@@ -21,6 +21,8 @@ from fastapi import FastAPI
 from securesystemslib.signer import CryptoSigner
 from sqlalchemy import update
 
+from manyheads_hub.accounts import service as accounts
+from manyheads_hub.accounts import tokens
 from manyheads_hub.app import create_app
 from manyheads_hub.audit.log import Actor
 from manyheads_hub.auth import Caller, authenticate, to_caller
@@ -33,6 +35,7 @@ from manyheads_hub.settings import Settings
 from manyheads_hub.submissions import service as submissions
 from manyheads_hub.submissions.checks import check_offer
 from manyheads_hub.tables import JobRow, UploadRow
+from manyheads_shared.accounts import Role, Scope
 from manyheads_shared.api import LENGTH_HEADER, OFFSET_HEADER, SubmissionInfo, SubmissionRequest
 from manyheads_shared.artifact import PrimaryArtifact, read_primary
 from manyheads_shared.digest import Digest, digest_bytes
@@ -103,6 +106,13 @@ def enrol(hub: Hub, name: str = "ada", generators: Sequence[str] = ("alpha", "be
     with hub.database.write() as session:
         token = contributors.enrol(session, MAINTAINER, name, public_pem(key.public_key), generators).token
     return Owner(name, key, token)
+
+
+def issue(hub: Hub, name: str, role: Role, *scopes: Scope) -> str:
+    """Open an account and issue it a token: all that its role may hold, or the scopes named."""
+    with hub.database.write() as session:
+        account = accounts.open_account(session, MAINTAINER, name, role)
+        return tokens.issue_token(session, MAINTAINER, account, label="desk", scopes=scopes or None).token
 
 
 def package(
