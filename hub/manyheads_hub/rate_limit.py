@@ -48,7 +48,7 @@ def read_storage(environment: Mapping[str, str] = os.environ) -> Storage:
     except (ConfigurationError, ImportError, ValueError) as error:
         scheme = address.partition("://")[0]
         raise UsageError(
-            f"{STORAGE_VARIABLE}: expected memory:// or redis://HOST:PORT, got {scheme}://…, which is unknown or has no driver here"
+            f"{STORAGE_VARIABLE}: expected memory:// or redis://HOST:PORT, got {scheme}://…: unknown, or without its driver"
         ) from error
     assert isinstance(storage, Storage)  # "async+"
     return storage

@@ -15,12 +15,16 @@ not start where the server stands. An upload belongs to whoever made it: the sam
     GET        /v1/submissions/{id}   token   SubmissionInfo
     GET        /v1/catalogue                  list[CatalogueEntry]
     GET        /v1/catalogue/{name}/{version} CatalogueEntry
+    GET        /v1/catalogue/{name}/{version}/recall  Recall (`manyheads_shared.recall`)
     GET        /v1/bundles                    list[BundleInfo], newest first
     GET        /v1/bundles/latest?as_of=TIME  BundleInfo: the newest, or the newest at that time
     GET        /v1/bundles/{sequence}         BundleInfo
+    GET        /v1/aliases                    list[AliasInfo]; /{alias}?as_of=TIME, /{alias}/history
+    GET        /v1/audit/head                 AuditHead
     GET        /tuf/metadata/{file}  /tuf/targets/{path}
 
-`token` means the header `Authorization: Bearer mh_…`.
+`token` means the header `Authorization: Bearer mh_…`. Accounts, tokens and keys are in `manyheads_shared.accounts`; what reviewers
+and maintainers do, in docs/formats/api.md.
 """
 
 from typing import Literal

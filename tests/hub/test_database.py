@@ -12,6 +12,10 @@ from sqlalchemy.exc import IntegrityError
 
 from manyheads_hub.accounts.tables import AccountRow, TokenRow
 from manyheads_hub.accounts.tokens import issue_token
+from manyheads_hub.audit import log
+from manyheads_hub.audit.chain import EMPTY
+from manyheads_hub.auth import authenticate, digest_secret, to_caller
+from manyheads_hub.catalogue.queries import signing_keys
 from manyheads_hub.creation import check_new_hub, create_hub
 from manyheads_hub.database import Database
 from manyheads_hub.hub import open_hub
@@ -46,6 +50,47 @@ def test_a_hub_of_an_earlier_version_is_brought_up_to_date_when_it_is_opened(tmp
     old.close()
     with open_hub(tmp_path / "hub") as hub, hub.database.read() as session:
         assert session.scalars(select(ContributorRow.owner)).all() == ["ada"]
+
+
+HEAD_OF_0002: dict[str, object] = {
+    "contributor_id": 3,
+    "generator": "alpha",
+    "version": "1",
+    "owner": "ada",
+    "level": "instance",
+    "primary": "p",
+    "owner_statement": "s",
+    "proofs": "[]",
+}
+ROWS_OF_0002: dict[str, dict[str, object]] = {
+    "contributors": {"id": 3, "owner": "ada", "key_id": "k3", "public_key": "PEM", "enrolled": TIME},
+    "tokens": {"contributor_id": 3, "sha256": digest_secret("mh_old"), "created": TIME, "expires": "2099-01-02T03:04:05Z"},
+    "primaries": {"digest": "p", "name": "tiny", "version": "1", "architecture": "a", "size_bytes": 1, "added": TIME},
+    "submissions": HEAD_OF_0002
+    | {"id": "5f0c", "head": "h", "state": "accepted", "reasons": "[]", "created": TIME, "updated": TIME},
+    "heads": HEAD_OF_0002
+    | {"submission_id": "5f0c", "digest": "h", "state": "listed", "hub_statement": "u", "evaluation": "{}", "accepted": TIME},
+}
+
+
+def test_owners_tokens_keys_and_heads_of_0002_go_on_working(tmp_path: Path) -> None:
+    database = Database(tmp_path / "hub.sqlite")
+    with database.writer.begin() as connection:
+        command.upgrade(alembic_config(connection), "0002")
+        for table, row in ROWS_OF_0002.items():
+            names = ", ".join(f'"{name}"' for name in row)
+            values = ", ".join(f":{name}" for name in row)
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
+    upgrade(database)
+    with database.write() as session:
+        holder = authenticate(session, "mh_old")
+        assert (holder.name, holder.role, holder.scopes) == ("ada", "owner", {"read", "submit", "account"})
+        assert to_caller(session, holder).key_id == "k3"
+        assert {digest: key.key_id for digest, key in signing_keys(session).items()} == {"h": "k3"}
+        assert log.verify(session) == EMPTY
+        log.record(session, holder.actor, "session.opened", "ada")
+        assert log.verify(session).sequence == 1
+    database.close()
 
 
 def test_upgrading_twice_changes_nothing(database: Database) -> None:

@@ -93,7 +93,7 @@ def test_a_subscriber_gets_the_line_with_its_digest_signed(hub: Hub, receiver: R
     moment, code = (part.partition("=")[2] for part in headers[SIGNATURE_HEADER].split(","))
     assert code == hmac.new(webhook.secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
     message = json.loads(body)
-    assert (headers[EVENT_HEADER], message["event"], message["digest"]) == ("head.yanked", "head.yanked", entry.digest)
+    assert (headers[EVENT_HEADER], message["event"], message["entry_digest"]) == ("head.yanked", "head.yanked", entry.digest)
     assert AuditEntry.from_bytes(to_canonical(message["entry"])) == entry
     assert [(row.id, row.state, row.status) for row in messages(hub)] == [(headers[ID_HEADER], "delivered", 204)]
     assert not Courier(hub).send_next()

@@ -11,7 +11,7 @@ SCOPES: dict[Scope, str] = {
     "account": "issue and revoke one's own tokens, and rotate one's own key",
     "review": "read every submission whole, refuse one that waits, yank a head",
     "audit": "read the audit log",
-    "admin": "enrol and invite, quarantine, move aliases, subscribe webhooks, other people's tokens and keys",
+    "admin": "quarantine and release heads, move aliases, subscribe webhooks",
 }
 ROLES: dict[Role, frozenset[Scope]] = {
     "owner": frozenset({"read", "submit", "account"}),

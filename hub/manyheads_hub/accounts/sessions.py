@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from manyheads_hub.accounts.tables import SessionRow
 from manyheads_hub.accounts.tokens import new_secret
 from manyheads_hub.audit.log import record
-from manyheads_hub.auth import Holder, authenticate, authenticate_by_id, digest_secret
+from manyheads_hub.auth import Holder, authenticate, authenticate_by_id, digest_secret, note_use
 from manyheads_hub.errors import UnauthorisedError
 from manyheads_shared import clock
 
@@ -42,6 +42,7 @@ def sign_in(session: Session, token: str) -> str:
     session.execute(delete(SessionRow).where(SessionRow.expires <= now))
     expires = clock.write_time(clock.read_time(now) + timedelta(hours=SESSION_HOURS))
     session.add(SessionRow(sha256=digest_secret(secret), token_id=holder.token_id, created=now, expires=expires))
+    note_use(session, holder)
     record(session, holder.actor, "session.opened", holder.name)
     return secret
 

@@ -2,17 +2,16 @@
 
 import secrets
 import time
-from typing import TYPE_CHECKING
+from typing import ClassVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from manyheads_hub.audit.chain import AuditEntry
 from manyheads_hub.webhooks.tables import DeliveryRow, WebhookRow
 from manyheads_shared import clock
-from manyheads_shared.canonical import to_canonical
-
-if TYPE_CHECKING:
-    from manyheads_hub.audit.chain import AuditEntry
+from manyheads_shared.document import Document
+from manyheads_shared.manifest import DigestField
 
 EVENTS = (  # actions of the audit log that anyone may subscribe to
     "submission.accepted",
@@ -31,7 +30,18 @@ EVENTS = (  # actions of the audit log that anyone may subscribe to
 TEST_EVENT = "webhook.tested"
 
 
-def tell(session: Session, entry: "AuditEntry") -> None:
+class Event(Document):
+    """A message: a line of the audit log and its digest, so that whoever keeps it can hold the hub to its log."""
+
+    FORMAT: ClassVar[str] = "manyheads.event/1"
+
+    id: str
+    event: str
+    entry_digest: DigestField
+    entry: AuditEntry
+
+
+def tell(session: Session, entry: AuditEntry) -> None:
     """Write a message for every subscriber of what a line of the audit log says."""
     if entry.action not in EVENTS:
         return
@@ -40,21 +50,14 @@ def tell(session: Session, entry: "AuditEntry") -> None:
             write(session, webhook, entry)
 
 
-def write(session: Session, webhook: WebhookRow, entry: "AuditEntry") -> DeliveryRow:
-    """Write one message. It holds the line and its digest, so that whoever keeps it can hold the hub to its log."""
-    delivery = secrets.token_hex(8)
-    message = {
-        "format": "manyheads.event/1",
-        "id": delivery,
-        "event": entry.action,
-        "digest": entry.digest,
-        "entry": entry.model_dump(mode="json"),
-    }
+def write(session: Session, webhook: WebhookRow, entry: AuditEntry) -> DeliveryRow:
+    """Write one message."""
+    message = Event.new(id=secrets.token_hex(8), event=entry.action, entry_digest=entry.digest, entry=entry)
     row = DeliveryRow(
-        id=delivery,
+        id=message.id,
         webhook_id=webhook.id,
         event=entry.action,
-        body=to_canonical(message).decode(),
+        body=message.to_bytes().decode(),
         state="waiting",
         attempts=0,
         run_after=time.time(),
