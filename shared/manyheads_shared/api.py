@@ -23,8 +23,8 @@ not start where the server stands. An upload belongs to whoever made it: the sam
     GET        /v1/audit/head                 AuditHead
     GET        /tuf/metadata/{file}  /tuf/targets/{path}
 
-`token` means the header `Authorization: Bearer mh_…`. Accounts, tokens and keys are in `manyheads_shared.accounts`; what reviewers
-and maintainers do, in docs/formats/api.md.
+`token` means the header `Authorization: Bearer mh_…`. Accounts, tokens and keys are in `manyheads_shared.accounts`; what
+reviewers and maintainers do, in docs/formats/api.md.
 """
 
 from typing import Literal

@@ -4,8 +4,9 @@ An enrolment answers the hub's nonce. A rotation names the key it replaces, and 
 a key is enrolled once. Specification: docs/formats/key-proof.md.
 """
 
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
+from pydantic import Field, ValidationError
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import FormatError as VendorFormatError
 from securesystemslib.exceptions import VerificationError as VendorVerificationError
@@ -13,13 +14,26 @@ from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from manyheads_shared.bundle import KeyId
 from manyheads_shared.canonical import from_canonical, to_canonical
-from manyheads_shared.document import Document
+from manyheads_shared.document import Document, Value, explain
 from manyheads_shared.errors import ManifestError, SignatureError
 from manyheads_shared.keys import parse_public_key, public_pem
 from manyheads_shared.manifest import Name, Time
 
 PAYLOAD_TYPE = "application/vnd.manyheads.key-proof+json"
 MAX_PROOF_BYTES = 16 << 10
+
+
+class _Signature(Value):
+    keyid: str
+    sig: str  # base64
+
+
+class _Envelope(Value):
+    """DSSE envelope with the signature of the new key, and of a rotation that of the present one."""
+
+    payload: str  # base64
+    payloadType: Literal["application/vnd.manyheads.key-proof+json"]  # noqa: N815 - the specification's spelling
+    signatures: Annotated[tuple[_Signature, ...], Field(min_length=1, max_length=2)]
 
 
 class KeyProof(Document):
@@ -67,13 +81,7 @@ def verify_key_proof(data: bytes, *, replaces: SSlibKey | None = None) -> KeyPro
         SignatureError: a later step fails.
     """
     # step 1
-    value = from_canonical(data, name="key proof", max_bytes=MAX_PROOF_BYTES)
-    try:
-        envelope = Envelope.from_dict(value)
-    except (KeyError, TypeError, ValueError, VendorFormatError) as error:
-        raise ManifestError(f"key proof: expected a DSSE envelope: {error!r}") from error
-    if envelope.payload_type != PAYLOAD_TYPE:
-        raise ManifestError(f"key proof: expected payload type {PAYLOAD_TYPE}, got {envelope.payload_type[:80]!r}")
+    envelope = _read_envelope(data)
     # step 2
     proof = KeyProof.from_bytes(envelope.payload)
     # step 3
@@ -86,6 +94,17 @@ def verify_key_proof(data: bytes, *, replaces: SSlibKey | None = None) -> KeyPro
     if replaces is not None:
         _verify_signed(envelope, replaces, "the key it replaces")
     return proof
+
+
+def _read_envelope(data: bytes) -> Envelope:
+    value = from_canonical(data, name="key proof", max_bytes=MAX_PROOF_BYTES)
+    try:
+        _Envelope.model_validate_json(data)
+        return Envelope.from_dict(value)
+    except ValidationError as error:
+        raise ManifestError(f"key proof: not the envelope of one: {explain(error)}") from error
+    except (ValueError, VendorFormatError) as error:
+        raise ManifestError(f"key proof: expected a DSSE envelope: {error}") from error
 
 
 def _verify_signed(envelope: Envelope, key: SSlibKey, what: str) -> None:

@@ -38,22 +38,22 @@ def receiving() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.got.append((dict(self.headers), body))
-            status = receiver.answers.pop(0) if receiver.answers else 204
+            listening.got.append((dict(self.headers), body))
+            status = listening.answers.pop(0) if listening.answers else 204
             self.send_response(status)
             if 300 <= status < 400:
-                self.send_header("Location", receiver.url)
+                self.send_header("Location", listening.url)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    receiver = Receiver(f"http://127.0.0.1:{server.server_port}/hook")
+    listening = Receiver(f"http://127.0.0.1:{server.server_port}/hook")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield receiver
+        yield listening
     finally:
         server.shutdown()
         thread.join()

@@ -36,12 +36,7 @@ def enrol_key(
         ConflictError: the key was somebody's before, were it the same owner's.
     """
     key_id, now = contributor.key_id, clock.now()
-    used = session.get(OwnerKeyRow, key_id)
-    if used is not None:
-        holder = session.get_one(ContributorRow, used.contributor_id).owner
-        raise ConflictError(
-            f"key {key_id[:12]} was enrolled for {holder} on {used.enrolled}; a key is enrolled once, make a new one"
-        )
+    refuse_used(session, key_id)
     before = _present(session, contributor.id)
     if before is not None:
         before.replaced, before.reason = now, before.reason or reason
@@ -115,6 +110,20 @@ def revoke(session: Session, actor: Actor, key_id: str, reason: str, *, contribu
     return to_info(row)
 
 
+def refuse_used(session: Session, key_id: str) -> None:
+    """Check that a key was never enrolled, for nobody.
+
+    Raises:
+        ConflictError: it was.
+    """
+    used = session.get(OwnerKeyRow, key_id)
+    if used is not None:
+        holder = session.get_one(ContributorRow, used.contributor_id).owner
+        raise ConflictError(
+            f"key {key_id[:12]} was enrolled for {holder} on {used.enrolled}; a key is enrolled once, make a new one"
+        )
+
+
 def refuse_revoked(session: Session, caller: Caller) -> None:
     """Check that a contributor's present key may sign.
 
@@ -157,8 +166,7 @@ def set_key(session: Session, contributor: ContributorRow, public_key: str) -> N
         ConflictError: it was enrolled before.
     """
     key = parse_public_key(public_key)
-    if session.get(OwnerKeyRow, key.keyid) is not None:
-        raise ConflictError(f"key {key.keyid[:12]} was enrolled before; a key is enrolled once, make a new one")
+    refuse_used(session, key.keyid)
     contributor.key_id, contributor.public_key = key.keyid, public_pem(key)
 
 
