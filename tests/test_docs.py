@@ -1,5 +1,6 @@
 """What is written agrees with what is there: commands, errors, words, links, examples."""
 
+import ast
 import importlib
 import inspect
 import json
@@ -14,7 +15,7 @@ import typer
 from securesystemslib.dsse import Envelope
 
 from manyheads_hub.audit.chain import AuditEntry
-from manyheads_hub.webhooks.outbox import Event
+from manyheads_hub.webhooks.outbox import EVENTS, TEST_EVENT, Event
 from manyheads_shared import errors as shared_errors
 from manyheads_shared import terminal
 from manyheads_shared.api import Message
@@ -189,6 +190,25 @@ def test_every_error_a_format_page_names_is_there() -> None:
     named = {name for page in FORMATS for name in re.findall(r"`(\w+Error)`", page.read_text())}
 
     assert named - {name for name in vars(shared_errors) if name.endswith("Error")} == set()
+
+
+def _actions() -> set[str]:
+    """Every action that some call of `record` writes into the audit log, and every event."""
+    calls = [
+        node
+        for path in ROOT.glob("hub/manyheads_hub/**/*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("record", "enrol_key")
+    ]
+    texts = {value for call in calls for part in ast.walk(call) if isinstance(value := getattr(part, "value", None), str)}
+    return {text for text in texts if re.fullmatch(r"[a-z]+\.[a-z]+", text)} | set(EVENTS)
+
+
+def test_every_action_of_the_audit_log_is_documented_and_no_other() -> None:
+    page = (ROOT / "docs" / "formats" / "audit.md").read_text().partition("| action | when |")[2]
+    by_state = {"submission.failed", TEST_EVENT}  # names put together elsewhere
+
+    assert set(re.findall(r"`([a-z]+\.[a-z]+)`", page)) - {"details.proven"} == _actions() | by_state
 
 
 def _examples() -> Iterator[tuple[str, str | None, str]]:
