@@ -1,7 +1,6 @@
 """Accounts: opened, described, closed. A name is never given to anyone else, however its account ends."""
 
 import re
-from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -95,8 +94,3 @@ def refuse_bad_name(name: str) -> None:
     """
     if not re.fullmatch(NAME_PATTERN, name):
         raise InvalidRequestError(f"expected a name of a-z, 0-9, '.', '_', '-' (64 at most), got {name!r}")
-
-
-def role_of(account: AccountRow) -> Role:
-    """Return an account's role."""
-    return cast("Role", account.role)
