@@ -4,6 +4,7 @@ import typer
 
 from manyheads_contributor.commands import (
     audit,
+    enrol,
     evaluate,
     fetch_primary,
     import_keras,
@@ -23,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(key.app, name="key")
+app.command("enrol")(enrol.enrol)
 app.command("audit")(audit.audit)
 app.command("train-primary")(train.train_primary)
 app.command("train-head")(train.train_head)

@@ -15,6 +15,7 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from manyheads_shared import __version__
+from manyheads_shared.accounts import AccountInfo, Enrolled, EnrolmentInfo, KeyInfo
 from manyheads_shared.api import (
     API_PREFIX,
     LENGTH_HEADER,
@@ -103,6 +104,22 @@ class HubClient:
     def get_submission(self, submission_id: str) -> SubmissionInfo:
         """Return one of the token's owner's submissions."""
         return _parse(self._request("GET", f"{API_PREFIX}/submissions/{submission_id}"), SubmissionInfo)
+
+    def get_account(self) -> AccountInfo:
+        """Return who the token stands for, and what it may."""
+        return _parse(self._request("GET", f"{API_PREFIX}/account"), AccountInfo)
+
+    def get_enrolment(self) -> EnrolmentInfo:
+        """Return what the invitation is for, and the nonce to sign. The client's token is the invitation's code."""
+        return _parse(self._request("GET", f"{API_PREFIX}/enrolment"), EnrolmentInfo)
+
+    def enrol(self, proof: bytes) -> Enrolled:
+        """Enrol with a proof of possession; the invitation is then used up."""
+        return _parse(self._request("POST", f"{API_PREFIX}/enrolment", json={"proof": proof.decode()}), Enrolled)
+
+    def rotate_key(self, proof: bytes) -> KeyInfo:
+        """Replace the owner's key by one whose possession is proven, signed for by the present one."""
+        return _parse(self._request("POST", f"{API_PREFIX}/account/keys", json={"proof": proof.decode()}), KeyInfo)
 
     def submit(self, request: SubmissionRequest) -> SubmissionInfo:
         """Offer a head; everything it names was uploaded before.

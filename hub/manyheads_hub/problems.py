@@ -12,7 +12,7 @@ from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from manyheads_hub.errors import HubError, UploadOffsetError, code_of
+from manyheads_hub.errors import HubError, RateLimitError, UploadOffsetError, code_of
 from manyheads_hub.pages.render import problem_page, wants_page
 from manyheads_hub.security import SECURITY_HEADERS
 from manyheads_shared.api import OFFSET_HEADER, Problem
@@ -58,6 +58,8 @@ def _on_error(request: Request, error: Exception) -> Response:
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, UploadOffsetError):
         headers[OFFSET_HEADER] = str(error.offset)
+    if isinstance(error, RateLimitError):
+        headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, HubError):
         if error.status_code == 401:
             headers["WWW-Authenticate"] = "Bearer"

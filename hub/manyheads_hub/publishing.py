@@ -9,10 +9,12 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from manyheads_hub.audit.log import WORKER, record
 from manyheads_hub.blobs import Blobs, BlobSequence
 from manyheads_hub.bundles import queries as bundles
 from manyheads_hub.bundles import service as bundles_service
@@ -26,7 +28,7 @@ from manyheads_hub.evaluations.scores import Scores
 from manyheads_hub.evaluations.suite import Suite, load_suite
 from manyheads_hub.hub import Hub
 from manyheads_hub.primaries import queries as primaries
-from manyheads_hub.tables import BundleRow, ContributorRow, HeadRow, PrimaryRow, PublishedObjectRow, SubmissionRow
+from manyheads_hub.tables import BundleRow, HeadRow, PrimaryRow, PublishedObjectRow, SubmissionRow
 from manyheads_shared import clock
 from manyheads_shared.api import BundleInfo
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
@@ -150,6 +152,7 @@ def withdraw_candidate(session: Session) -> PrimaryRow | None:
     if row is None or row.published is not None or bundles.names_primary(session, row.digest):
         return None
     session.delete(row)
+    record(session, WORKER, "primary.withdrawn", f"{row.name}@{row.version}", details={"primary": row.digest})
     return row
 
 
@@ -158,12 +161,12 @@ def _build(session: Session, hub: Hub, edition: Edition, measured: Iterator[Scor
     primary = edition.primary.digest
     detector_scores = next(measured)
     listed = {row.digest: row for row in catalogue.listed_heads(session, primary)}
-    contributors = {row.id: row for row in session.scalars(select(ContributorRow))}
+    signers = catalogue.signing_keys(session)  # each head's own: its owner may have another key by now
 
     def entries() -> Iterator[tuple[BundleHead, Scores]]:
         for head, scores in zip(edition.heads, measured, strict=True):
             if (row := listed.get(head.digest)) is not None:
-                yield _to_entry(row, contributors[row.contributor_id]), scores
+                yield _to_entry(row, signers[head.digest].key_id), scores
 
     return build_bundle(
         hub=hub.settings.name,
@@ -174,32 +177,29 @@ def _build(session: Session, hub: Hub, edition: Edition, measured: Iterator[Scor
         detector_scores=detector_scores,
         heads=entries(),
         left_out=[_to_left_out(row, primary) for row in catalogue.all_heads(session) if row.digest not in listed],
-        owner_keys={row.key_id: row.public_key for row in contributors.values()},
+        owner_keys={key.key_id: key.public_key for key in signers.values()},
         hub_key=hub.keyring.evaluation_key(),
         policy=edition.policy,
     )
 
 
-def _to_entry(row: HeadRow, contributor: ContributorRow) -> BundleHead:
+def _to_entry(row: HeadRow, owner_key: str) -> BundleHead:
     return BundleHead(
         generator=to_generator(row),
         head=row.digest,
-        owner_key=contributor.key_id,
+        owner_key=owner_key,
         owner_statement=row.owner_statement,
         hub_statement=row.hub_statement,
     )
 
 
 def _to_left_out(row: HeadRow, primary: Digest) -> LeftOut:
-    obsolete = row.state == "listed" and row.primary != primary
-    return LeftOut.model_validate(
-        {
-            "generator": to_generator(row),
-            "head": row.digest,
-            "state": "obsolete" if obsolete else row.state,
-            "reason": OBSOLETE if obsolete else row.reason,
-        }
-    )
+    state, reason = row.state, row.reason
+    if state == "listed" and row.primary != primary:
+        state, reason = "obsolete", OBSOLETE
+    elif state == "quarantined":  # a state that the format does not know
+        state, reason = "yanked", f"quarantined: {reason}"
+    return LeftOut.model_validate({"generator": to_generator(row), "head": row.digest, "state": state, "reason": reason})
 
 
 def _says_the_same(before: BundleManifest, after: BundleManifest) -> bool:
@@ -213,16 +213,17 @@ def _mark_published(session: Session, manifest: BundleManifest) -> None:
     bundle = session.get(BundleRow, manifest.sequence)
     assert bundle is not None  # step 3 of `publish`
     bundle.published = now
-    session.execute(
-        update(PrimaryRow).where(PrimaryRow.digest == manifest.primary, PrimaryRow.published.is_(None)).values(published=now)
-    )
+    primary = primaries.find(session, manifest.primary)
+    assert primary is not None  # a bundle refers to it
+    if primary.published is None:
+        primary.published = now
+        details: dict[str, Any] = {"primary": primary.digest, "bundle": manifest.sequence}
+        record(session, WORKER, "primary.published", f"{primary.name}@{primary.version}", details=details)
     for left_out in manifest.left_out:
-        if left_out.state == "obsolete":
-            session.execute(
-                update(HeadRow)
-                .where(HeadRow.digest == left_out.head, HeadRow.state == "listed")
-                .values(state="obsolete", reason=left_out.reason)
-            )
+        head = session.get_one(HeadRow, left_out.head)
+        if left_out.state == "obsolete" and head.state == "listed":
+            head.state, head.reason = "obsolete", left_out.reason
+            record(session, WORKER, "head.obsolete", left_out.generator.title, reason=left_out.reason)
     heads = [entry.head for entry in manifest.heads]
     accepted = select(HeadRow.submission_id).where(HeadRow.digest.in_(heads))
     session.execute(
@@ -233,6 +234,8 @@ def _mark_published(session: Session, manifest: BundleManifest) -> None:
     named = {manifest.digest, *manifest.object_digests()}
     known = set(session.scalars(select(PublishedObjectRow.digest).where(PublishedObjectRow.digest.in_(named))))
     session.add_all(PublishedObjectRow(digest=digest, sequence=manifest.sequence) for digest in sorted(named - known))
+    details = {"digest": manifest.digest, "heads": [entry.generator.title for entry in manifest.heads]}
+    record(session, WORKER, "bundle.published", str(manifest.sequence), details=details)
 
 
 def _end_cut_short(hub: Hub) -> None:

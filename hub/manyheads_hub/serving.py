@@ -1,4 +1,4 @@
-"""The running hub: a web server, a worker, and a housekeeper that keeps signatures fresh. Stops when it is asked to."""
+"""The running hub: a web server, a worker, a courier, and a housekeeper that keeps signatures fresh. Stops when asked to."""
 
 import logging
 import signal
@@ -17,6 +17,7 @@ from manyheads_hub.evaluations.worker import Worker
 from manyheads_hub.hub import Hub, open_hub
 from manyheads_hub.monitoring.listener import Address, telling_metrics
 from manyheads_hub.uploads.service import forget_abandoned
+from manyheads_hub.webhooks.courier import Courier
 from manyheads_shared.errors import ManyheadsError, UsageError
 
 HOUSEKEEPING_SECONDS = 3600.0  # the timestamp lives a day: 24 chances to renew it
@@ -55,6 +56,7 @@ def serve_hub(
         threads = [threading.Thread(target=_keep_house, args=(hub, stop), name="housekeeping")]
         if with_worker:
             threads.append(threading.Thread(target=Worker(hub, stop=stop).run, name="worker"))
+            threads.append(threading.Thread(target=Courier(hub, stop=stop).run, name="courier"))
         for thread in threads:
             thread.start()
         try:
@@ -69,7 +71,26 @@ def serve_hub(
 def work(folder: Path, *, once: bool, metrics: Address | None = None) -> int:
     """Do jobs until SIGTERM or SIGINT, or until none is ready; return how many were done."""
     with open_hub(folder) as hub, _stopping() as stop, telling_metrics(metrics, hub, CollectorRegistry()):
-        return Worker(hub, stop=stop).run(once=once)
+        with _sending(hub, stop, once=once):
+            return Worker(hub, stop=stop).run(once=once)
+
+
+@contextmanager
+def _sending(hub: Hub, stop: threading.Event, *, once: bool) -> Iterator[None]:
+    """Send messages beside the block; with `once`, what it left, after it."""
+    courier = Courier(hub, stop=stop)
+    if once:
+        yield
+        while courier.send_next():
+            pass
+        return
+    thread = threading.Thread(target=courier.run, name="courier")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 class _Server(uvicorn.Server):

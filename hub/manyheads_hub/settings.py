@@ -39,6 +39,9 @@ class Limits:
     offers_per_day: int = 200  # heads that come to the door, taken in or not: each is up to 2,000 images to decode
     proof_pixels: int = 25_000_000  # of one proof image: 75 MB decoded, a second's work; what a trunk sees is far smaller
     request_bytes: int = 1 << 20  # of any other request: 2,000 proof digests are 150 kB
+    requests_per_minute: int = 1200  # of one token or one address: pages, API, signing in
+    transfers_per_minute: int = 20_000  # likewise, of files: a pull of 1,000 heads is 3,000, a submission 4,000 small ones
+    sign_ins_per_minute: int = 10  # of one address, to the pages and with invitations
 
 
 @dataclass(frozen=True)

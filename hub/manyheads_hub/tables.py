@@ -1,6 +1,7 @@
 """The hub's tables. Times are text as in documents, and sort as text; leases are seconds since 1970.
 
 No relationships: every query says what it reads (`queries.py` of each slice). A blob named here is in the blob store.
+Accounts, the audit log and webhooks have their tables beside them (`accounts.tables`, `audit.tables`, `webhooks.tables`).
 """
 
 from typing import Any, ClassVar
@@ -54,19 +55,6 @@ class GeneratorRow(Table):
 
     name: Mapped[str] = mapped_column(primary_key=True)
     contributor_id: Mapped[int] = mapped_column(ForeignKey("contributors.id"), index=True)
-
-
-class TokenRow(Table):
-    """A bearer token, kept as its SHA-256: it has 256 random bits, so a slow hash would add nothing."""
-
-    __tablename__ = "tokens"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    contributor_id: Mapped[int] = mapped_column(ForeignKey("contributors.id"), index=True)
-    sha256: Mapped[str] = mapped_column(unique=True)
-    created: Mapped[str]
-    expires: Mapped[str]
-    last_used: Mapped[str | None]
 
 
 class UploadRow(Table):
@@ -132,6 +120,7 @@ class SubmissionRow(Table):
     head: Mapped[Digest]
     primary: Mapped[Digest] = mapped_column(ForeignKey("primaries.digest"))
     owner_statement: Mapped[Digest]
+    owner_key: Mapped[str] = mapped_column(server_default="", index=True)  # id of the key that signed the statement
     proofs: Mapped[list[str]]  # digests
     state: Mapped[str] = mapped_column(index=True)  # api.SubmissionState
     reasons: Mapped[list[dict[str, Any]]]  # api.Reason
@@ -142,7 +131,7 @@ class SubmissionRow(Table):
 
 
 class HeadRow(Table):
-    """A catalogued head: accepted once, and listed until it is yanked, replaced or obsolete."""
+    """A catalogued head: accepted once, and listed until it is yanked, quarantined, replaced or obsolete."""
 
     __tablename__ = "heads"
     __table_args__ = (UniqueConstraint("generator", "version"),)
@@ -157,6 +146,8 @@ class HeadRow(Table):
     primary: Mapped[Digest] = mapped_column(ForeignKey("primaries.digest"), index=True)
     state: Mapped[str]  # api.CatalogueEntry.state
     reason: Mapped[str | None]  # why it is not listed any more
+    state_before: Mapped[str | None]  # of a quarantined head: what it was, should it be released
+    reason_before: Mapped[str | None]
     owner_statement: Mapped[Digest]
     hub_statement: Mapped[Digest]
     proofs: Mapped[list[str]]  # digests
@@ -188,6 +179,18 @@ class BundleRow(Table):
     generators: Mapped[list[str]]  # name@version
     created: Mapped[str]
     published: Mapped[str | None] = mapped_column(index=True)
+
+
+class AliasMoveRow(Table):
+    """One move of an alias to a bundle. The newest move of a name is where it points; none is ever changed."""
+
+    __tablename__ = "alias_moves"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alias: Mapped[str] = mapped_column(index=True)
+    sequence: Mapped[int | None] = mapped_column(ForeignKey("bundles.sequence"))  # None: it points nowhere any more
+    moved: Mapped[str]
+    reason: Mapped[str]
 
 
 class PublishedObjectRow(Table):

@@ -15,12 +15,16 @@ not start where the server stands. An upload belongs to whoever made it: the sam
     GET        /v1/submissions/{id}   token   SubmissionInfo
     GET        /v1/catalogue                  list[CatalogueEntry]
     GET        /v1/catalogue/{name}/{version} CatalogueEntry
+    GET        /v1/catalogue/{name}/{version}/recall  Recall (`manyheads_shared.recall`)
     GET        /v1/bundles                    list[BundleInfo], newest first
     GET        /v1/bundles/latest?as_of=TIME  BundleInfo: the newest, or the newest at that time
     GET        /v1/bundles/{sequence}         BundleInfo
+    GET        /v1/aliases                    list[AliasInfo]; /{alias}?as_of=TIME, /{alias}/history
+    GET        /v1/audit/head                 AuditHead
     GET        /tuf/metadata/{file}  /tuf/targets/{path}
 
-`token` means the header `Authorization: Bearer mh_…`.
+`token` means the header `Authorization: Bearer mh_…`. Accounts, tokens and keys are in `manyheads_shared.accounts`; what
+reviewers and maintainers do, in docs/formats/api.md.
 """
 
 from typing import Literal
@@ -39,6 +43,7 @@ MIN_PROOFS = 20  # fewer images bound no recall worth stating
 MAX_PROOFS = 2000
 
 SubmissionState = Literal["received", "evaluating", "accepted", "refused", "failed"]
+HeadState = Literal["listed", "yanked", "quarantined", "replaced", "obsolete"]
 
 
 class Message(BaseModel):
@@ -145,7 +150,7 @@ class CatalogueEntry(Message):
     generator: Generator
     head: DigestField
     primary: DigestField
-    state: Literal["listed", "yanked", "replaced", "obsolete"]
+    state: HeadState
     reason: str | None
     owner_statement: DigestField
     hub_statement: DigestField
@@ -161,3 +166,35 @@ class BundleInfo(Message):
     primary: DigestField
     generators: list[str]  # name@version
     published: Time
+
+
+class AliasInfo(Message):
+    """A name for a bundle, and the one it points to."""
+
+    alias: Name
+    since: Time
+    reason: str | None  # why it was moved there; None for `latest`, which moves by itself
+    bundle: BundleInfo
+
+
+class AliasMove(Message):
+    """One move in the history of an alias."""
+
+    alias: Name
+    sequence: int | None  # None: from then on it pointed nowhere
+    moved: Time
+    reason: str | None
+
+
+class AliasRequest(Message):
+    """Where an alias is to point, and why."""
+
+    sequence: int | None = Field(ge=1)
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class AuditHead(Message):
+    """The newest line of the audit log: whoever notes it can hold the hub to every line before."""
+
+    sequence: int
+    digest: DigestField

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from securesystemslib.signer import CryptoSigner
 
+from manyheads_hub.audit.chain import AuditEntry
+from manyheads_hub.webhooks.outbox import Event
 from manyheads_shared.artifact import PrimaryArtifact, Tensors, read_head, read_primary, write_head, write_primary
 from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut
 from manyheads_shared.calibration import Sources, build_calibration
@@ -20,10 +22,12 @@ from manyheads_shared.decision import answer, decide
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.evidence import EvidenceRecord, FailureRecord, HeadMeasurement, Instrument, ItemExamined, Measurement
 from manyheads_shared.image import decode_image
+from manyheads_shared.key_proof import sign_key_proof
 from manyheads_shared.keys import public_pem
 from manyheads_shared.manifest import Generator
 from manyheads_shared.networks import load_primary
 from manyheads_shared.preprocess import Preprocessor
+from manyheads_shared.recall import BundleSpan, Recall
 from manyheads_shared.scoring import Scorer, measure_probe
 from manyheads_shared.statements import (
     Bound,
@@ -177,6 +181,43 @@ def write(folder: Path) -> None:
         "failure.json": failure.to_bytes(),
     }.items():
         (folder / name).write_bytes(data)
+    write_ledger(folder)
+
+
+def write_ledger(folder: Path) -> None:
+    """Write what a hub says of its heads, keys and changes; each once."""
+    generator, head = make_generator("golden", "1", "ada"), digest_bytes(b"golden head")
+    entry = AuditEntry.new(
+        sequence=1,
+        time=TIME,
+        actor="grace",
+        token=7,
+        action="head.yanked",
+        subject="golden@1",
+        reason="claims photographs of cats",
+        details={"head": head},
+        previous=NO_DIGEST,
+    )
+    recall = Recall.new(
+        hub="golden-hub",
+        generator=generator,
+        head=head,
+        state="yanked",
+        reason="claims photographs of cats",
+        since=TIME,
+        owner_key=_signer(1).public_key.keyid,
+        owner_key_revoked=None,
+        bundles=(BundleSpan(sequence=7, bundle=NO_DIGEST, latest_from=TIME, latest_until=None),),
+        created=TIME,
+    )
+    for name, data in {
+        "audit.json": entry.to_bytes(),
+        "event.json": Event.new(id="9ea740e3b03c170e", event=entry.action, entry_digest=entry.digest, entry=entry).to_bytes(),
+        "recall.json": recall.to_bytes(),
+        "key-proof.json": sign_key_proof(hub="golden-hub", owner="ada", key=_signer(3), replaces=_signer(1), created=TIME),
+    }.items():
+        with (folder / name).open("xb") as stream:
+            stream.write(data)
 
 
 if __name__ == "__main__":

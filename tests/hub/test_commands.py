@@ -20,7 +20,7 @@ from manyheads_shared.artifact import read_primary
 from manyheads_shared.errors import ArtifactError, UsageError
 from manyheads_shared.keys import generate_key, public_pem
 from tests.support.grounds import PRODUCTION, new_ground
-from tests.support.live_hub import Owner, package, submit, work
+from tests.support.live_hub import MAINTAINER, Owner, package, submit, work
 from tests.support.makers import make_generator, write_dataset
 from tests.support.world import trained_primary, write_suite
 
@@ -105,7 +105,7 @@ def test_publishing_the_newest_primary_again_finishes_what_a_kill_left(folder: P
     with hub.database.write() as session:  # killed here: the row and its job are written, nothing is published
         artifact = read_primary(other.read_bytes())
         hub.blobs.put(other.read_bytes())
-        primaries.add(session, artifact, other.stat().st_size)
+        primaries.add(session, MAINTAINER, artifact, other.stat().st_size)
     published = BundleInfo.model_validate(run_json("publish-primary", folder, other)["bundle"])
     assert published.primary == artifact.digest
     again = BundleInfo.model_validate(run_json("publish-primary", folder, other)["bundle"])

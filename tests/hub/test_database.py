@@ -13,7 +13,12 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import IntegrityError
 
-from manyheads_hub.auth import issue_token
+from manyheads_hub.accounts.tables import AccountRow, TokenRow
+from manyheads_hub.accounts.tokens import issue_token
+from manyheads_hub.audit import log
+from manyheads_hub.audit.chain import EMPTY
+from manyheads_hub.auth import authenticate, digest_secret, to_caller
+from manyheads_hub.catalogue.queries import signing_keys
 from manyheads_hub.creation import check_new_hub, create_hub
 from manyheads_hub.database import Database
 from manyheads_hub.engines.postgres import PostgresServer
@@ -21,10 +26,12 @@ from manyheads_hub.engines.sqlite import SqliteServer
 from manyheads_hub.errors import UnavailableError
 from manyheads_hub.hub import open_hub
 from manyheads_hub.migrations.run import alembic_config, upgrade
-from manyheads_hub.tables import ContributorRow, PrimaryRow, Table, TokenRow, UploadRow
+from manyheads_hub.tables import ContributorRow, GeneratorRow, PrimaryRow, Table, TokenRow, UploadRow
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import UsageError
 from tests.support.grounds import DATABASES, new_database, postgres
+from tests.support.live_hub import MAINTAINER
+from tests.support.makers import TIME
 
 CONTRIBUTOR = "INSERT INTO contributors (owner, key_id, public_key, enrolled) VALUES ('ada', 'k', 'p', 't')"
 UPLOAD = "INSERT INTO uploads (contributor_id, digest, length, created) VALUES (1, 'sha256:a', 2000000000, 't')"
@@ -99,6 +106,47 @@ def test_a_size_may_pass_two_gigabytes(database: Database) -> None:
         session.add(UploadRow(contributor_id=1, digest=digest_bytes(b""), length=1 << 40, created="t", completed=None))
     with database.read() as session:
         assert session.scalars(select(UploadRow.length)).all() == [1 << 40]
+
+
+HEAD_OF_0002: dict[str, object] = {
+    "contributor_id": 3,
+    "generator": "alpha",
+    "version": "1",
+    "owner": "ada",
+    "level": "instance",
+    "primary": "p",
+    "owner_statement": "s",
+    "proofs": "[]",
+}
+ROWS_OF_0002: dict[str, dict[str, object]] = {
+    "contributors": {"id": 3, "owner": "ada", "key_id": "k3", "public_key": "PEM", "enrolled": TIME},
+    "tokens": {"contributor_id": 3, "sha256": digest_secret("mh_old"), "created": TIME, "expires": "2099-01-02T03:04:05Z"},
+    "primaries": {"digest": "p", "name": "tiny", "version": "1", "architecture": "a", "size_bytes": 1, "added": TIME},
+    "submissions": HEAD_OF_0002
+    | {"id": "5f0c", "head": "h", "state": "accepted", "reasons": "[]", "created": TIME, "updated": TIME},
+    "heads": HEAD_OF_0002
+    | {"submission_id": "5f0c", "digest": "h", "state": "listed", "hub_statement": "u", "evaluation": "{}", "accepted": TIME},
+}
+
+
+def test_owners_tokens_keys_and_heads_of_0002_go_on_working(empty: Database) -> None:
+    database = empty
+    with database.writer.begin() as connection:
+        command.upgrade(alembic_config(connection), "0002")
+        for table, row in ROWS_OF_0002.items():
+            names = ", ".join(f'"{name}"' for name in row)
+            values = ", ".join(f":{name}" for name in row)
+            connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)
+    upgrade(database)
+    with database.write() as session:
+        holder = authenticate(session, "mh_old")
+        assert (holder.name, holder.role) == ("ada", "owner")
+        assert holder.scopes == {"read", "submit", "account"}
+        assert to_caller(session, holder).key_id == "k3"
+        assert {digest: key.key_id for digest, key in signing_keys(session).items()} == {"h": "k3"}
+        assert log.verify(session) == EMPTY
+        log.record(session, holder.actor, "session.opened", "ada")
+        assert log.verify(session).sequence == 1
 
 
 def test_upgrading_twice_changes_nothing(database: Database) -> None:
@@ -225,14 +273,15 @@ def test_a_postgres_that_is_too_old_is_told(monkeypatch: pytest.MonkeyPatch, tmp
 
 def test_foreign_keys_hold(database: Database) -> None:
     with pytest.raises(IntegrityError), database.write() as session:
-        issue_token(session, contributor_id=7)
+        session.add(GeneratorRow(name="alpha", contributor_id=7))
 
 
 def test_a_token_is_stored_only_as_its_hash(database: Database) -> None:
     with database.write() as session:
-        session.add(ContributorRow(id=1, owner="ada", key_id="k", public_key="p", enrolled="t"))
+        account = AccountRow(name="grace", role="reviewer", opened=TIME)
+        session.add(account)
         session.flush()
-        token = issue_token(session, 1)
+        token = issue_token(session, MAINTAINER, account, label="desk").token
     with database.read() as session:
         row = session.scalars(select(TokenRow)).one()
     assert token not in (row.sha256, row.created, row.expires)

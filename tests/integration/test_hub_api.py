@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from manyheads_hub.catalogue import lifecycle
 from manyheads_hub.catalogue import service as catalogue
 from manyheads_hub.hub import Hub, open_hub
 from manyheads_hub.settings import Limits
@@ -16,7 +17,7 @@ from manyheads_shared.bundle import verify_bundle
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.keys import parse_public_key
 from manyheads_shared.statements import verify_hub_statement
-from tests.support.live_hub import Api, Owner, enrol, make_hub, package, serving, work
+from tests.support.live_hub import MAINTAINER, Api, Owner, enrol, make_hub, package, serving, work
 from tests.support.makers import make_generator, make_head_bytes, make_primary
 from tests.support.tuf_client import fetch_target, open_updater
 from tests.support.world import draw_proofs, trained_primary
@@ -218,7 +219,7 @@ def test_a_yanked_head_shows_its_reason_and_stays_downloadable_by_digest(hub: Hu
     api.submit(offer)
     work(hub)
     with hub.database.write() as session:
-        catalogue.yank(session, "alpha", "1", "claims cats")
+        lifecycle.yank(session, MAINTAINER, "alpha", "1", "claims cats")
     work(hub)
     entry = CatalogueEntry.model_validate(api.get("/v1/catalogue/alpha/1").json())
     assert (entry.state, entry.reason) == ("yanked", "claims cats")

@@ -1,4 +1,4 @@
-"""/v1/bundles, /v1/objects and the TUF repository."""
+"""/v1/bundles, /v1/aliases, /v1/objects and the TUF repository."""
 
 from typing import Annotated, Any
 
@@ -7,17 +7,21 @@ from fastapi import Path as PathParameter
 from fastapi.responses import StreamingResponse
 
 from manyheads_hub.blobs import BlobMissingError, blob_name
-from manyheads_hub.bundles import service
+from manyheads_hub.bundles import aliases, service
 from manyheads_hub.bundles.downloads import ASK_AGAIN, FOR_EVER, send_file
-from manyheads_hub.deps import HubDep, SessionDep
+from manyheads_hub.catalogue.lifecycle import refuse_quarantined
+from manyheads_hub.deps import AdminDep, HubDep, SessionDep
 from manyheads_hub.errors import NotFoundError
 from manyheads_hub.signing.tuf_files import METADATA, TARGETS, TIMESTAMP
-from manyheads_shared.api import TUF_METADATA_PREFIX, TUF_TARGETS_PREFIX, BundleInfo
-from manyheads_shared.digest import DIGEST_PATTERN, Digest
+from manyheads_shared.api import TUF_METADATA_PREFIX, TUF_TARGETS_PREFIX, AliasInfo, AliasMove, AliasRequest, BundleInfo
+from manyheads_shared.digest import DIGEST_PATTERN, Digest, parse_digest
+from manyheads_shared.errors import ManifestError
 from manyheads_shared.manifest import TIME_PATTERN
 
 router = APIRouter(tags=["bundles"])
 tuf_router = APIRouter(tags=["tuf"])
+
+AsOf = Annotated[str | None, Query(pattern=TIME_PATTERN, examples=["2026-01-02T03:04:05Z"])]
 
 
 @router.get("/bundles")
@@ -27,9 +31,7 @@ def list_bundles(session: SessionDep) -> list[BundleInfo]:
 
 
 @router.get("/bundles/latest")
-def get_latest_bundle(
-    session: SessionDep, as_of: Annotated[str | None, Query(pattern=TIME_PATTERN, examples=["2026-01-02T03:04:05Z"])] = None
-) -> BundleInfo:
+def get_latest_bundle(session: SessionDep, as_of: AsOf = None) -> BundleInfo:
     """The newest bundle, or the one that was newest at a moment."""
     return service.get_latest(session, as_of)
 
@@ -38,6 +40,32 @@ def get_latest_bundle(
 def get_bundle(session: SessionDep, sequence: int) -> BundleInfo:
     """One bundle."""
     return service.get_info(session, sequence)
+
+
+@router.get("/aliases")
+def list_aliases(session: SessionDep) -> list[AliasInfo]:
+    """Every alias and the bundle it points to."""
+    return aliases.list_aliases(session)
+
+
+@router.get("/aliases/{alias}")
+def get_alias(session: SessionDep, alias: str, as_of: AsOf = None) -> AliasInfo:
+    """The bundle an alias points to, or pointed to at a moment."""
+    return aliases.get_alias(session, alias, as_of)
+
+
+@router.get("/aliases/{alias}/history")
+def get_alias_history(session: SessionDep, alias: str) -> list[AliasMove]:
+    """Every move of an alias, newest first."""
+    return aliases.history(session, alias)
+
+
+@router.put("/aliases/{alias}")
+def put_alias(hub: HubDep, holder: AdminDep, alias: str, request: AliasRequest) -> list[AliasMove]:
+    """Let an alias point to another bundle, or to none; the answer is its history."""
+    with hub.database.write() as session:
+        aliases.move(session, holder.actor, alias, request.sequence, request.reason)
+        return aliases.history(session, alias)
 
 
 _BYTES: dict[int | str, dict[str, Any]] = {
@@ -72,9 +100,19 @@ def get_tuf_metadata(request: Request, hub: HubDep, name: str) -> Response:
 
 
 @tuf_router.get(TUF_TARGETS_PREFIX + "/{path:path}", response_class=StreamingResponse, responses=_BYTES)
-def get_tuf_target(request: Request, hub: HubDep, path: str) -> Response:
-    """A TUF target; its file name starts with its digest."""
+def get_tuf_target(request: Request, hub: HubDep, session: SessionDep, path: str) -> Response:
+    """A TUF target; its file name starts with its digest. A quarantined head is refused."""
+    if (digest := _digest_in(path)) is not None:
+        refuse_quarantined(session, digest)
     return _or_refuse(path, send_file(hub.storage, f"{TARGETS}/{path}", request, media_type=_OCTETS))
+
+
+def _digest_in(path: str) -> Digest | None:
+    """Return the digest that a target's file name starts with."""
+    try:
+        return parse_digest(f"sha256:{path.rpartition('/')[2].partition('.')[0]}")
+    except ManifestError:
+        return None
 
 
 def _or_refuse(name: str, answer: Response | None) -> Response:

@@ -4,6 +4,7 @@ from sqlalchemy.orm import Session
 
 from manyheads_hub.blobs import Blobs
 from manyheads_hub.bundles import queries
+from manyheads_hub.catalogue.lifecycle import refuse_quarantined
 from manyheads_hub.errors import NotFoundError
 from manyheads_hub.tables import BundleRow
 from manyheads_shared.api import BundleInfo
@@ -62,7 +63,9 @@ def refuse_unpublished(session: Session, digest: Digest) -> None:
 
     Raises:
         NotFoundError: no published bundle named it.
+        QuarantinedError: it is a quarantined head.
     """
+    refuse_quarantined(session, digest)
     if not queries.is_published_object(session, digest):
         raise NotFoundError(f"no published bundle names an object {digest}")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from manyheads_hub.audit.log import WORKER, record
 from manyheads_hub.blobs import BlobSequence
 from manyheads_hub.catalogue import queries as catalogue
 from manyheads_hub.evaluations import jobs
@@ -127,6 +128,13 @@ def close(session: Session, submission_id: str, state: SubmissionState, reasons:
     row = _find(session, submission_id)
     row.state, row.updated = state, clock.now()
     row.reasons = [reason.model_dump(mode="json") for reason in reasons]
+    if state not in ("received", "evaluating"):
+        details = {
+            "generator": f"{row.generator}@{row.version}",
+            "head": row.head,
+            "reasons": [reason.code for reason in reasons],
+        }
+        record(session, WORKER, f"submission.{state}", submission_id, details=details)
 
 
 def _is_obsolete(session: Session, row: SubmissionRow) -> bool:
@@ -145,6 +153,7 @@ def _replace_older(session: Session, row: SubmissionRow) -> str | None:
             if _find(session, other.submission_id).created > row.created:
                 return f"{other.generator}@{other.version}"
             other.state, other.reason = "replaced", f"replaced by {row.generator}@{row.version}"
+            record(session, WORKER, "head.replaced", f"{other.generator}@{other.version}", reason=other.reason)
     return None
 
 

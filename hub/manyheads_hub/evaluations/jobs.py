@@ -131,6 +131,13 @@ def release(session: Session, lease: Lease) -> None:
     _requeue(session, row, after=0.0, error=row.error)
 
 
+def withdraw(session: Session, kind: JobKind, subject: str, error: str) -> None:
+    """Let a job that waits never be done."""
+    waiting = _waiting(session, kind, subject)
+    if waiting is not None:
+        _close(session.get_one(JobRow, waiting), "dead", error)
+
+
 def is_waiting(session: Session, kind: JobKind, subject: str = "") -> bool:
     """Whether such a job waits."""
     return _waiting(session, kind, subject) is not None

@@ -25,6 +25,7 @@ REASONS = {  # what anyone may know; the figures are the owner's (decision 0008)
     "too-few-images": "The hub's suite is too small to judge it; that is not the head's fault.",
     "non-finite-score": "Its scores are not finite numbers.",
     "primary-replaced": "The hub publishes another primary since it was submitted.",
+    "refused-by-reviewer": "A reviewer of this hub refused it before it was evaluated.",
     "newer-version-listed": "A later submission of the same generator is listed already.",
 }
 ANOTHER_REASON = "The hub could not evaluate it; its maintainer can see why."
@@ -32,6 +33,7 @@ ANOTHER_REASON = "The hub could not evaluate it; its maintainer can see why."
 HEAD_STATES = {
     "listed": "In the current bundle.",
     "yanked": "Withdrawn by the maintainer. It stays downloadable by digest and enters no new bundle.",
+    "quarantined": "Nobody can download it, until a maintainer releases it. It enters no new bundle.",
     "replaced": "A newer version of this generator's head took its place.",
     "obsolete": "Made for an earlier primary; it does not work on the current one.",
 }

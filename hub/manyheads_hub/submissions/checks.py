@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from manyheads_hub.auth import Caller
 from manyheads_hub.blobs import Blobs
+from manyheads_hub.contributors.keys import refuse_revoked
 from manyheads_hub.errors import ConflictError, ForbiddenError, NotReadyError, SubmissionError
 from manyheads_hub.evaluations.policy import Policy, read_policy
 from manyheads_hub.hub import Hub
@@ -43,15 +44,15 @@ def check_offer(hub: Hub, caller: Caller, request: SubmissionRequest) -> Offer:
     """Check what a contributor offers. No session stays open while images are decoded.
 
     The plan: (1) enough proofs, and the caller uploaded every file; (2) there is a primary; (3) a head for it, with the
-    primary's own probe; (4) of the caller's, for one of their generators; (5) under a name@version that is free; (6) the
-    owner's statement, with the enrolled key, on this head; (7) proof images that decode, fit the primary and differ from each
-    other.
+    primary's own probe; (4) of the caller's, for one of the token's generators; (5) under a name@version that is free, with
+    a key that is not revoked; (6) the owner's statement, with the enrolled key, on this head; (7) proof images that decode,
+    fit the primary and differ from each other.
 
     Raises:
         SubmissionError: steps 1 or 7 fail.
         NotReadyError: step 2 fails.
         FormatError, VerificationError: steps 3 or 6 fail; the subclass says how.
-        ForbiddenError: step 4 fails.
+        ForbiddenError: step 4 fails, or the key of step 5 is revoked.
         ConflictError: step 5 fails.
     """
     # step 1
@@ -71,6 +72,7 @@ def check_offer(hub: Hub, caller: Caller, request: SubmissionRequest) -> Offer:
     _refuse_foreign(caller, generator)
     # step 5
     with hub.database.read() as session:
+        refuse_revoked(session, caller)
         refuse_used_version(session, generator, head.digest)
     # step 6
     statement = verify_owner_statement(
@@ -127,7 +129,8 @@ def _refuse_foreign(caller: Caller, generator: Generator) -> None:
     if generator.name not in caller.generators:
         theirs = ", ".join(sorted(caller.generators)) or "none"
         raise ForbiddenError(
-            f"generator {generator.name} is not enrolled for {caller.owner} (enrolled: {theirs}); ask the hub's maintainer"
+            f"{caller.owner}'s token is not good for generator {generator.name} (it is for: {theirs}); "
+            "use another token, or ask the hub's maintainer to enrol the generator"
         )
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
+from manyheads_hub.audit.log import record
 from manyheads_hub.auth import Caller
 from manyheads_hub.errors import InvalidRequestError, QuotaError, TooLargeError, UploadOffsetError
 from manyheads_hub.hub import Hub
@@ -130,6 +131,7 @@ def settle(hub: Hub, caller: Caller, digest: Digest) -> Progress:
         upload = queries.find(session, caller.contributor_id, digest)
         if upload is not None and upload.completed is None:
             upload.completed = clock.now()
+            record(session, caller.actor, "upload.completed", digest, details={"bytes": upload.length})
     pieces.drop(hub.storage, (*row.pieces, *row.astray))
     return _look(hub, caller, digest)[0]
 
