@@ -70,9 +70,13 @@ def serve_hub(
 
 def work(folder: Path, *, once: bool, metrics: Address | None = None) -> int:
     """Do jobs until SIGTERM or SIGINT, or until none is ready; return how many were done."""
-    with open_hub(folder) as hub, _stopping() as stop, telling_metrics(metrics, hub, CollectorRegistry()):
-        with _sending(hub, stop, once=once):
-            return Worker(hub, stop=stop).run(once=once)
+    with (
+        open_hub(folder) as hub,
+        _stopping() as stop,
+        telling_metrics(metrics, hub, CollectorRegistry()),
+        _sending(hub, stop, once=once),
+    ):
+        return Worker(hub, stop=stop).run(once=once)
 
 
 @contextmanager

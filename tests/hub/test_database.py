@@ -26,7 +26,7 @@ from manyheads_hub.engines.sqlite import SqliteServer
 from manyheads_hub.errors import UnavailableError
 from manyheads_hub.hub import open_hub
 from manyheads_hub.migrations.run import alembic_config, upgrade
-from manyheads_hub.tables import ContributorRow, GeneratorRow, PrimaryRow, Table, TokenRow, UploadRow
+from manyheads_hub.tables import ContributorRow, GeneratorRow, PrimaryRow, Table, UploadRow
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import UsageError
 from tests.support.grounds import DATABASES, new_database, postgres

@@ -18,6 +18,7 @@ from manyheads_hub.monitoring.logs import build_formatter
 from manyheads_hub.monitoring.readiness import check_readiness
 from manyheads_hub.monitoring.requests import HEADER
 from manyheads_hub.monitoring.state import HubState
+from manyheads_hub.signing.ledger import DatabaseLedger
 from manyheads_hub.signing.repository import TufRepository
 from manyheads_shared.errors import UsageError
 from tests.support.live_hub import Owner, package, running, serving, submit
@@ -55,7 +56,7 @@ def test_a_sound_hub_is_ready_and_says_so(hub: Hub) -> None:
 
 
 def test_a_hub_without_its_blobs_is_not_ready_and_tells_strangers_no_path(hub: Hub) -> None:
-    hub.settings.blobs.rename(hub.settings.folder / "elsewhere")
+    (hub.settings.folder / "blobs").rename(hub.settings.folder / "elsewhere")
     with serving(hub.settings.folder) as url:
         answer = httpx.get(f"{url}/ready")
     assert (answer.status_code, answer.json()["checks"]["blobs"]) == (503, "cannot be reached")
@@ -63,14 +64,14 @@ def test_a_hub_without_its_blobs_is_not_ready_and_tells_strangers_no_path(hub: H
 
 
 def test_signatures_that_ran_out_make_a_hub_unready(hub: Hub) -> None:
-    folders = hub.settings.tuf_metadata, hub.settings.tuf_targets
-    TufRepository(*folders, hub.keyring, clock=lambda: datetime.now(UTC) - timedelta(days=2)).refresh()
+    parts = hub.storage, hub.database.alone, DatabaseLedger(hub.database), hub.keyring
+    TufRepository(*parts, clock=lambda: datetime.now(UTC) - timedelta(days=2)).refresh()
     assert check_readiness(hub) == ALL_OK | {"signatures": "are missing or have run out"}
 
 
 def test_a_lost_database_makes_a_hub_unready_and_its_metrics_say_it_is_down(hub: Hub) -> None:
     hub.database.close()
-    hub.settings.database.unlink()
+    hub.settings.sqlite.unlink()
     assert check_readiness(hub)["database"] != "ok"
     found = state(hub)
     assert (found["manyheads_hub_up", "database"], found["manyheads_hub_up", "signatures"]) == (0.0, 1.0)
