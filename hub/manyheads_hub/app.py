@@ -80,5 +80,6 @@ def get_health(hub: HubDep, session: SessionDep) -> Health:
     return Health(hub=hub.settings.name, software=SOFTWARE, bundle_sequence=bundles_service.latest_sequence(session))
 
 
+_router.include_router(submissions.budget_router)
 for _slice in (primaries, uploads, submissions, catalogue, bundles):
     _router.include_router(_slice.router)

@@ -4,7 +4,7 @@ Every image passes the trunk once, in batches of bounded size. What the logits m
 head card shows a proof image for `pictures`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,13 +25,15 @@ BATCH_PIXELS = 1 << 19  # 128 images of 64 x 64, 8 of 256 x 256: larger batches 
 PICTURES = 8  # proof images shown on a head card
 
 Logits = NDArray[np.float32]
+Change = Callable[[Pixels, Digest], Pixels]
 
 
 @dataclass(frozen=True)
 class HeadMeasurement:
-    """What the hub learns of a submitted head."""
+    """What the hub learns of a submitted head on images as they are."""
 
     scores: Scores
+    rivals: Logits  # (N, K), of the other heads, in the order of the rows of `scores`
     pictures: tuple[Picture, ...]  # proof images only: the suite is hidden
 
 
@@ -72,9 +74,10 @@ def measure_head(
     proofs: Sequence[bytes],
     compute: Compute,
     *,
+    rivals: Sequence[HeadArtifact] = (),
     on_batch: Progress | None = None,
 ) -> HeadMeasurement:
-    """Score a suite and the owner's proof images with a submitted head.
+    """Score a suite and the owner's proof images with a submitted head and, in the same pass, the heads it is to stand beside.
 
     Args:
         proofs: the proof images, encoded. Pictures show those with the smallest digests: a choice nobody made.
@@ -85,11 +88,54 @@ def measure_head(
     """
     generator = head.manifest.generator
     own = label_proofs(generator.name, proofs)
-    run = _Pass(primary, [head], suite, compute, total=len(suite.images) + len(own), on_batch=on_batch)
+    run = _Pass(primary, [head, *rivals], suite, compute, total=len(suite.images) + len(own), on_batch=on_batch)
     run.score(suite.images)
     pictures = tuple(run.show(own[:PICTURES], generator.title))
     run.score(own[PICTURES:])
-    return HeadMeasurement(run.document(head.digest, 1), pictures)
+    return HeadMeasurement(run.document(head.digest, 1), run.columns(2), pictures)
+
+
+def measure_changed(
+    primary: PrimaryArtifact,
+    heads: Sequence[HeadArtifact],
+    suite: Suite,
+    images: Sequence[SuiteImage],
+    change: Change,
+    compute: Compute,
+    *,
+    on_batch: Progress | None = None,
+) -> tuple[Scores, ...]:
+    """Score images that something happened to on their way; return the detector's scores, then each head's.
+
+    Args:
+        images: of the suite, or proof images.
+        change: fitted pixels and the image's digest to what becomes of them.
+
+    Raises:
+        FeatureContractError, NonFiniteScoreError, DigestMismatchError: as `measure_catalogue`.
+    """
+    run = _Pass(primary, heads, suite, compute, total=len(images), on_batch=on_batch, change=change)
+    run.score(images)
+    return tuple(run.document(head, column) for column, head in enumerate([None, *(head.digest for head in heads)]))
+
+
+def score_images(
+    primary: PrimaryArtifact,
+    heads: Sequence[HeadArtifact],
+    images: Sequence[bytes],
+    compute: Compute,
+    *,
+    on_batch: Progress | None = None,
+) -> Logits:
+    """Score encoded images that belong to no suite; return their logits, float32 (N, 1 + K), those that cannot be used left out.
+
+    Raises:
+        FeatureContractError, NonFiniteScoreError: as `measure_catalogue`.
+    """
+    shown = label_proofs("fresh", images)
+    run = _Pass(primary, heads, Suite((), ()), compute, total=len(shown), on_batch=on_batch)
+    run.score(shown)
+    return run.columns(0)
 
 
 class _Pass:
@@ -104,7 +150,9 @@ class _Pass:
         *,
         total: int,
         on_batch: Progress | None,
+        change: Change | None = None,
     ) -> None:
+        self._change = change
         self._primary, self._suite, self._compute = primary, suite, compute
         self._scorer = Scorer(primary, heads, compute)
         self._total, self._on_batch = total, on_batch
@@ -152,12 +200,22 @@ class _Pass:
             unusable=(*self._suite.set_aside, *self._unusable),
         )
 
+    def columns(self, start: int) -> Logits:
+        """Return the logits of the networks from column `start` on, float32 (N, K)."""
+        count = 1 + self._scorer.head_count
+        return np.array([logits for _, logits in self._scored], dtype=np.float32).reshape(-1, count)[:, start:]
+
     def _batches(self, images: Sequence[SuiteImage]) -> Iterator[tuple[list[SuiteImage], list[Pixels]]]:
         """Gather images of one fitted size; report those that cannot be used."""
         spec = self._scorer.preprocess.spec
         members: list[SuiteImage] = []
         pixels: list[Pixels] = []
-        for image, fitted in work_ahead(images, lambda image: fit_image(image.decode(), spec)):
+
+        def prepare(image: SuiteImage) -> Pixels:
+            fitted = fit_image(image.decode(), spec)
+            return self._change(fitted, image.digest) if self._change else fitted
+
+        for image, fitted in work_ahead(images, prepare):
             if isinstance(fitted, ImageError):
                 self._unusable.append(Unusable(digest=image.digest, reason=str(fitted)[:MAX_REASON]))
                 continue
