@@ -60,6 +60,7 @@ def build(
         owner_keys=KEYS,
         hub_key=HUB_KEY,
         policy=policy,
+        degraded={},
     )
 
 

@@ -8,7 +8,7 @@ from manyheads_hub.errors import NotFoundError
 from manyheads_hub.tables import BundleRow
 from manyheads_shared.api import BundleInfo
 from manyheads_shared.bundle import BundleManifest
-from manyheads_shared.calibration import Calibration
+from manyheads_shared.calibration import Calibration, read_calibration
 from manyheads_shared.digest import Digest
 
 MAX_SEQUENCE = (1 << 63) - 1  # as large as a database's whole numbers are
@@ -36,7 +36,7 @@ def get_bundle(session: Session, blobs: BlobStore, sequence: int) -> tuple[Bundl
     """
     row = _find(session, sequence)
     manifest = BundleManifest.from_bytes(blobs.read(row.digest))
-    return _to_info(row), manifest, Calibration.from_bytes(blobs.read(row.calibration))
+    return _to_info(row), manifest, read_calibration(blobs.read(row.calibration))
 
 
 def get_latest(session: Session, as_of: str | None = None) -> BundleInfo:

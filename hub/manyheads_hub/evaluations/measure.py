@@ -6,11 +6,13 @@ head card shows a proof image for `pictures`.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manyheads_hub.evaluations.pictures import Picture, draw_picture
+from manyheads_hub.evaluations.quick import choose_sample
 from manyheads_hub.evaluations.scores import Score, Scores, Unusable
 from manyheads_hub.evaluations.suite import MAX_REASON, Progress, Suite, SuiteImage, label_proofs, work_ahead
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact
@@ -19,6 +21,7 @@ from manyheads_shared.digest import Digest
 from manyheads_shared.errors import ImageError
 from manyheads_shared.image import Pixels
 from manyheads_shared.preprocess import fit_image
+from manyheads_shared.rungs import RUNGS, Rung, climb
 from manyheads_shared.scoring import Scorer
 
 BATCH_PIXELS = 1 << 19  # 128 images of 64 x 64, 8 of 256 x 256: larger batches leave a processor's cache and take longer
@@ -117,6 +120,37 @@ def measure_changed(
     run = _Pass(primary, heads, suite, compute, total=len(images), on_batch=on_batch, change=change)
     run.score(images)
     return tuple(run.document(head, column) for column, head in enumerate([None, *(head.digest for head in heads)]))
+
+
+def measure_rungs(
+    primary: PrimaryArtifact,
+    heads: Sequence[HeadArtifact],
+    suite: Suite,
+    compute: Compute,
+    *,
+    each: int,
+    on_batch: Progress | None = None,
+) -> dict[Rung, dict[Digest | None, Scores]]:
+    """Score part of a suite's test half on every rung: how far a bundle's figures hold.
+
+    Args:
+        each: images of each source, at most; external ones take no part.
+
+    Returns:
+        For each rung the detector's scores, under None, and each head's.
+    """
+    images = choose_sample(suite.images, each, part="test")
+    found = {}
+    for done, rung in enumerate(RUNGS):
+
+        def tell(images_done: int, _: int, *, before: int = done * len(images)) -> None:
+            if on_batch:
+                on_batch(before + images_done, len(RUNGS) * len(images))
+
+        change = partial(_climb, rung=rung)
+        scored = measure_changed(primary, heads, suite, images, change, compute, on_batch=tell)
+        found[rung] = {scores.head: scores for scores in scored}
+    return found
 
 
 def score_images(
@@ -231,6 +265,10 @@ class _Pass:
         self._scored += zip(members, logits, strict=True)
         if self._on_batch:
             self._on_batch(len(self._scored) + len(self._unusable), self._total)
+
+
+def _climb(pixels: Pixels, digest: Digest, *, rung: Rung) -> Pixels:
+    return climb(pixels, rung, digest=digest)
 
 
 def _area(pixels: Pixels) -> int:

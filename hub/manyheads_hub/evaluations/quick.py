@@ -11,7 +11,7 @@ import numpy as np
 from manyheads_hub.evaluations.claims import claimed_of_any, is_of
 from manyheads_hub.evaluations.copies import Likeness, check_copies
 from manyheads_hub.evaluations.policy import Policy
-from manyheads_hub.evaluations.scores import Scores, head_logits
+from manyheads_hub.evaluations.scores import Part, Scores, head_logits
 from manyheads_hub.evaluations.suite import Suite, SuiteImage
 from manyheads_shared.api import Reason
 from manyheads_shared.document import Fraction, Value
@@ -29,13 +29,13 @@ class QuickFigures(Value):
     auroc: Fraction | None  # None where proofs or foreign images are missing
 
 
-def choose_sample(images: Sequence[SuiteImage], each: int) -> tuple[SuiteImage, ...]:
-    """Choose the first images of every source's calibration half, by digest: a choice nobody made. External ones stay out."""
+def choose_sample(images: Sequence[SuiteImage], each: int, part: Part = "calibration") -> tuple[SuiteImage, ...]:
+    """Choose the first images of one half of every source, by digest: a choice nobody made. External ones stay out."""
     taken: Counter[tuple[object, bool]] = Counter()
     chosen = []
     for image in images:
         key = image.label, image.proof
-        if image.part == "calibration" and not image.label.external and taken[key] < each:
+        if image.part == part and not image.label.external and taken[key] < each:
             taken[key] += 1
             chosen.append(image)
     return tuple(chosen)

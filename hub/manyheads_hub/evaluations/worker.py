@@ -128,8 +128,12 @@ class Worker:
             from manyheads_hub.evaluations import measure  # noqa: PLC0415
             from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
 
-            scores = measure.measure_catalogue(edition.primary, edition.heads, edition.suite, choose_compute(), on_batch=beat)
-            publishing.publish(self._hub, edition, scores)
+            compute = choose_compute()
+            scores = measure.measure_catalogue(edition.primary, edition.heads, edition.suite, compute, on_batch=beat)
+            degraded = measure.measure_rungs(
+                edition.primary, edition.heads, edition.suite, compute, each=edition.policy.validity_images, on_batch=beat
+            )
+            publishing.publish(self._hub, edition, scores, degraded)
         with self._hub.database.write() as session:
             jobs.finish(session, lease)
 

@@ -31,7 +31,7 @@ def get_challenge(session: Session, caller: Caller, submission_id: str) -> Chall
 
 
 def take_answer(hub: Hub, caller: Caller, submission_id: str, answer: ChallengeAnswer) -> ChallengeInfo:
-    """Take an answer to a challenge. The very same answer again changes nothing.
+    """Take an answer to a challenge. The same images again change nothing: whoever was killed before the reply may ask again.
 
     The plan: (1) an open challenge before its deadline; (2) an image for every seed, each once, none a proof; (3) all uploaded
     by the caller; (4) the statement, with the enrolled key, on this head, nonce and images in their order; (5) images that
@@ -46,7 +46,7 @@ def take_answer(hub: Hub, caller: Caller, submission_id: str, answer: ChallengeA
     # step 1
     with hub.database.read() as session:
         challenge, submission = _find(session, caller, submission_id)
-        if _is_same(challenge, answer):
+        if challenge.answer == list(answer.images):
             return _to_info(challenge, submission)
         _refuse_closed(challenge)
         # step 2
@@ -78,10 +78,6 @@ def _find(session: Session, caller: Caller, submission_id: str) -> tuple[Challen
     if row is None or row.contributor_id != caller.contributor_id or challenge is None:
         raise NotFoundError(f"no challenge of a submission {submission_id!r} of yours")
     return challenge, row
-
-
-def _is_same(challenge: ChallengeRow, answer: ChallengeAnswer) -> bool:
-    return (challenge.statement, challenge.answer) == (answer.statement, list(answer.images))
 
 
 def _refuse_closed(challenge: ChallengeRow) -> None:
