@@ -17,7 +17,7 @@ from manyheads_shared import errors as shared_errors
 from manyheads_shared import terminal
 from manyheads_shared.api import Message
 from manyheads_shared.bundle import BundleManifest
-from manyheads_shared.calibration import Calibration
+from manyheads_shared.calibration import Calibration, FullCalibration
 from manyheads_shared.canonical import to_canonical
 from manyheads_shared.degradations import PROFILES
 from manyheads_shared.digest import Digest
@@ -27,9 +27,11 @@ from manyheads_shared.evidence import EvidenceRecord, FailureRecord
 from manyheads_shared.keys import generate_key, parse_public_key
 from manyheads_shared.manifest import HeadManifest, PrimaryManifest
 from manyheads_shared.statements import (
+    ANSWER_PREDICATE,
     HUB_PREDICATE,
     OWNER_PREDICATE,
     PAYLOAD_TYPE,
+    verify_answer,
     verify_hub_statement,
     verify_owner_statement,
 )
@@ -39,7 +41,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("benc
 FORMATS = sorted(ROOT.glob("docs/formats/*.md"))
 READERS: dict[str, type[Document]] = {
     reader.FORMAT: reader
-    for reader in (PrimaryManifest, HeadManifest, Calibration, BundleManifest, EvidenceRecord, FailureRecord)
+    for reader in (PrimaryManifest, HeadManifest, Calibration, FullCalibration, BundleManifest, EvidenceRecord, FailureRecord)
 }
 PROGRAMS = {
     "manyheads": "manyheads_client.cli",
@@ -178,7 +180,9 @@ def _read_statement(statement: dict[str, object], head: Digest) -> object:
     signer = generate_key()
     envelope = Envelope(to_canonical(statement), PAYLOAD_TYPE, {})
     envelope.sign(signer)
-    verify = {OWNER_PREDICATE: verify_owner_statement, HUB_PREDICATE: verify_hub_statement}[str(statement["predicateType"])]
+    verify = {OWNER_PREDICATE: verify_owner_statement, HUB_PREDICATE: verify_hub_statement, ANSWER_PREDICATE: verify_answer}[
+        str(statement["predicateType"])
+    ]
     return verify(to_canonical(envelope.to_dict()), head, signer.public_key)
 
 

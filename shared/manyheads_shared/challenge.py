@@ -1,4 +1,4 @@
-"""The ownership challenge: from a hub's nonce to the seeds an owner's generator is to be run with. Pure, the same on both sides.
+"""The ownership challenge: from a hub's nonce to the seeds a generator is to be run with. Pure, the same on both sides.
 
 What an answer proves, and what it does not: docs/formats/statement.md, S6.
 """

@@ -1,4 +1,4 @@
-"""Ladders of degradations: one operation at one strength a rung, mildest first. How far up a head's figures hold is its validity.
+"""Ladders of degradations: one operation at one strength a rung, mildest first. How far up figures hold is their validity.
 
 A profile (`degradations`) mixes operations as they come together on an image's way; a ladder takes one alone and makes it
 stronger, so that an examiner can say whether the image at hand lies within what was measured.

@@ -1,7 +1,8 @@
 """Signed statements about a head: its owner's and the hub's. DSSE envelopes around in-toto Statements v1.
 
 The owner says "this digest, on this primary, recognises my generator". The hub says "measured on this suite, it does this".
-Challenged, the owner says "these images I made with the seeds of this nonce". All name the head by digest, so none can be moved to another file. Specification: docs/formats/statement.md.
+Challenged, the owner says "these images I made with the seeds of this nonce". All name the head by digest, so none can be moved
+to another file. Specification: docs/formats/statement.md.
 """
 
 from dataclasses import dataclass

@@ -40,7 +40,7 @@ def test_an_honest_head_passes(suite: Suite, seed: int) -> None:
     assert judgement.findings.stage == "full"
 
 
-OWN_REASONS = {
+OWN_REASONS: dict[str, Callable[[str], bytes]] = {
     "constant-head": adversaries.constant,
     "claims-everything": adversaries.on_everything,
     "false-positives-generator": partial(adversaries.on_rival, rival="stripes"),

@@ -15,7 +15,7 @@ from manyheads_hub.creation import check_new_hub, create_hub
 from manyheads_hub.database import Database
 from manyheads_hub.hub import open_hub
 from manyheads_hub.migrations.run import alembic_config, upgrade
-from manyheads_hub.tables import ContributorRow, Table, TokenRow
+from manyheads_hub.tables import ContributorRow, SubmissionRow, Table, TokenRow
 from manyheads_shared.errors import UsageError
 
 
@@ -43,6 +43,30 @@ def test_a_hub_of_an_earlier_version_is_brought_up_to_date_when_it_is_opened(tmp
     old.close()
     with open_hub(tmp_path / "hub") as hub, hub.database.read() as session:
         assert session.scalars(select(ContributorRow.owner)).all() == ["ada"]
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_submissions_made_before_challenges_stay_and_still_block_their_version(tmp_path: Path, revision: str) -> None:
+    old = Database(tmp_path / "hub.sqlite")
+    with old.writer.begin() as connection:
+        command.upgrade(alembic_config(connection), revision)
+        for statement in SUBMITTED:
+            connection.execute(text(statement))
+    upgrade(old)
+    with old.read() as session:
+        assert session.scalars(select(SubmissionRow.state)).all() == ["received"]
+    for state in ("challenged", "accepted"):
+        with pytest.raises(IntegrityError), old.write() as session:
+            session.execute(text(SUBMITTED[-1].replace("'s1'", "'s2'").replace("'received'", f"'{state}'")))
+    old.close()
+
+
+SUBMITTED = (
+    "INSERT INTO contributors (id, owner, key_id, public_key, enrolled) VALUES (1, 'ada', 'k', 'p', 't')",
+    "INSERT INTO primaries (id, digest, name, version, architecture, size_bytes, added) VALUES (1, 'd', 'n', '1', 'a', 1, 't')",
+    "INSERT INTO submissions (id, contributor_id, generator, version, owner, level, head, 'primary', owner_statement, proofs, state,"
+    " reasons, created, updated) VALUES ('s1', 1, 'g', '1', 'ada', 'instance', 'h', 'd', 'o', '[]', 'received', '[]', 't', 't')",
+)
 
 
 def test_upgrading_twice_changes_nothing(database: Database) -> None:

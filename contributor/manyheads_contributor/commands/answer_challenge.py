@@ -38,7 +38,7 @@ def answer_challenge(
     interrupted goes on when the command is run again.
 
     Example: manyheads-contributor answer-challenge 3f0a9c1d2b4e --hub https://hub.example --token-file token --json
-    Example: manyheads-contributor answer-challenge 3f0a9c1d2b4e fresh/ --hub https://hub.example --token-file token --key ada.pem
+    Example: manyheads-contributor answer-challenge 3f0a9c1d2b4e fresh/ --hub https://hub.example --token-file t --key ada.pem
     """
     from manyheads_contributor.challenge import build_answer, check_seeds
     from manyheads_contributor.credentials import read_token

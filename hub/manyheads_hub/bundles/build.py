@@ -11,10 +11,11 @@ from manyheads_hub.evaluations.claims import is_of
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.scores import Score, Scores, by_source, detector_logits, head_logits
 from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut
-from manyheads_shared.calibration import Calibration, FullCalibration, Logits, Sources, build_calibration
+from manyheads_shared.calibration import Calibration, FullCalibration, Sources, build_calibration
 from manyheads_shared.digest import Digest, short
 from manyheads_shared.errors import BundleError
 from manyheads_shared.keys import public_pem
+from manyheads_shared.likelihood import Logits
 from manyheads_shared.rungs import Rung
 
 

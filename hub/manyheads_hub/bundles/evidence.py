@@ -10,9 +10,9 @@ from manyheads_hub.evaluations.claims import share_of
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.scores import Score, Scores, by_source
 from manyheads_hub.evaluations.statement import to_bound
-from manyheads_shared.calibration import Evidence, Logits, Reach, fit_thresholds
+from manyheads_shared.calibration import Evidence, Reach, fit_thresholds
 from manyheads_shared.dataset import Kind
-from manyheads_shared.likelihood import LikelihoodRatio, fit_likelihood, likelihood_cost
+from manyheads_shared.likelihood import LikelihoodRatio, Logits, fit_likelihood, likelihood_cost
 from manyheads_shared.metrics import Share
 from manyheads_shared.rungs import Rung
 from manyheads_shared.statements import Bound, SourceResult

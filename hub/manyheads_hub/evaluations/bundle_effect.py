@@ -1,8 +1,8 @@
 """What a new head does to the bundle it would join: verdicts before and after, and who claims whose images. Pure.
 
-Bands are fitted as a bundle's are, on the calibration half, for the heads without the new one and with it; verdicts are those of
-the test half, by the client's own rule. A head that joins makes every other one stricter, since they share one budget; that loss
-is the price of any head. What is held against this one is only what it takes by its own claims.
+Bands are fitted as a bundle's are, on the calibration half, for the heads without the new one and with it; verdicts are those
+of the test half, by the client's own rule. A head that joins makes every other one stricter, since they share one budget; that
+loss is the price of any head. What is held against this one is only what it takes by its own claims.
 """
 
 from collections import defaultdict
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads_hub.evaluations.claims import is_of, share_of
+from manyheads_hub.evaluations.coarse import in_steps
 from manyheads_hub.evaluations.gate import percent
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.scores import Score, Scores, by_source, detector_logits, head_logits
@@ -111,8 +112,9 @@ def check_effect(effect: BundleEffect | None, policy: Policy) -> list[Reason]:
     return [
         Reason(
             code="harms-the-bundle",
-            message=f"of {effect.lost.total} images of other generators that the bundle names rightly today, this head's claims would "
-            f"unsettle {effect.lost.hits}; the lower bound {percent(effect.lost.lower)} is above "
+            message=f"of {effect.lost.total} images of other generators that the bundle names rightly today, this head's "
+            "claims "
+            f"would unsettle {in_steps(effect.lost.hits, effect.lost.total)}; the lower bound of that share is above "
             f"{percent(policy.max_bundle_loss_lower)}. Train it against images of the generators in the catalogue.",
         )
     ]

@@ -27,12 +27,14 @@ from manyheads_shared.manifest import DigestField
 
 ISSUED = Reason(
     code="challenge-issued",
-    message="the head passed every examination; the hub now asks for fresh images from your generator, for seeds it has chosen: "
+    message="the head passed every examination; the hub now asks for fresh images from your generator, for seeds it has "
+    "chosen; "
     "`manyheads-contributor answer-challenge` shows them and the deadline",
 )
 EXPIRED = Reason(
     code="challenge-expired",
-    message="no answer to the ownership challenge came before its deadline; submit the head again when your generator is at hand",
+    message="no answer to the ownership challenge came before its deadline; submit the head again when your generator is at "
+    "hand",
 )
 
 
@@ -114,7 +116,8 @@ def check_answer(
         reasons.append(
             Reason(
                 code="challenge-not-recognised",
-                message=f"of {own.total} fresh images the head claims {in_steps(own.hits, own.total)}, fewer than of the proofs. Were "
+                message=f"of {own.total} fresh images the head claims {in_steps(own.hits, own.total)}, fewer than of the "
+                "proofs. Were "
                 "they made by the generator it was trained on, with the seeds given, and saved as the proofs were?",
             )
         )
@@ -126,7 +129,8 @@ def check_answer(
                 Reason(
                     code="challenge-contested",
                     message=f"of {claimed.total} fresh images the accepted head of {title} claims "
-                    f"{in_steps(claimed.hits, claimed.total)}. If the two generators are one, or one was made from the other, tell the "
+                    f"{in_steps(claimed.hits, claimed.total)}. If the two generators are one, or one was made from the other, "
+                    "tell the "
                     "hub's maintainer.",
                 )
             )

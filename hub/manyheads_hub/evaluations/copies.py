@@ -1,9 +1,9 @@
 """Copied heads: found by their weights, and by what they answer. Pure numpy; no network is run here.
 
 A head can be disguised without changing one answer: its channels permuted, scaled by positive factors through the ReLUs, its
-batch norms folded into other numbers, its logit stretched and shifted (the hub places the threshold anyway). `weight_similarity`
-undoes all of these before it compares, and a little noise moves it a little. A copy that was trained on for a while is told by
-its answers: `output_agreement`.
+batch norms folded into other numbers, its logit stretched and shifted (the hub places the threshold anyway).
+`weight_similarity` undoes all of these before it compares, and a little noise moves it a little. A copy that was trained on for
+a while is told by its answers: `output_agreement`.
 """
 
 from collections.abc import Sequence
@@ -110,7 +110,8 @@ def check_copies(likenesses: Sequence[Likeness], policy: Policy) -> list[Reason]
     return [
         Reason(
             code="copied-head",
-            message=f"the head is that of {likeness.generator} in disguise: {_how(likeness, policy)}. A head must be trained on "
+            message=f"the head is that of {likeness.generator} in disguise: {_how(likeness, policy)}. A head must be trained "
+            "on "
             "images of its own generator; train one from a fresh start.",
         )
         for likeness in likenesses

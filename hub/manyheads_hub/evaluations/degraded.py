@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from manyheads_hub.evaluations.claims import claimed_of_any, claims_by_source, is_of
+from manyheads_hub.evaluations.coarse import in_steps
 from manyheads_hub.evaluations.gate import percent
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.scores import Scores
@@ -70,6 +71,7 @@ def check_degraded(figures: Sequence[DegradedFigures], policy: Policy) -> list[R
 def _claims_too_much(of: str, what: str, profile: str, yes: Bound, limit: float) -> Reason:
     return Reason(
         code=f"false-positives-{of}-degraded",
-        message=f"degraded by the profile {profile}, of {yes.total} {what} the head claimed {yes.hits}; the upper bound "
-        f"{percent(yes.upper)} is above {percent(limit)}. Train it with degradations (--set degradation={profile}).",
+        message=f"degraded by the profile {profile}, of {yes.total} {what} the head claimed {in_steps(yes.hits, yes.total)}; "
+        "the upper "
+        f"bound of that share is above {percent(limit)}. Train it with degradations (--set degradation={profile}).",
     )

@@ -1,8 +1,8 @@
 """One head's examination, from values to values: the quick stage, then the full suite. Loads torch through `measure`.
 
-No database, no files of its own: whoever wants it in another process hands over a task and takes back what it found. The plan:
-(1) the quick stage on a few images, and the end where it refuses; (2) everything as it is, with all accepted heads; (3) the test
-half under every profile of the policy; (4) the search for a trigger.
+No database, no files of its own: whoever wants it in another process hands over a task and takes back what it found. The
+plan: (1) the quick stage on a few images, and the end where it refuses; (2) everything as it is, with all accepted heads;
+(3) the test half under every profile of the policy; (4) the search for a trigger.
 """
 
 from collections.abc import Callable, Sequence
@@ -48,7 +48,7 @@ def examine(task: Task, compute: Compute, *, on_batch: Progress | None = None) -
     tally = _Tally(on_batch, len(sample.images) + len(shown) + whole + len(task.policy.degradations) * len(tested))
     # step 1
     (_, quick_scores) = measure_changed(
-        task.primary, [task.head], sample, (*sample.images, *shown), _as_it_is, compute, on_batch=tally.next_stage()
+        task.primary, [task.head], sample, (*sample.images, *shown), compute, on_batch=tally.next_stage()
     )
     quick = measure_quick(quick_scores, task.head.manifest.generator)
     likenesses = compare_weights(task.head, task.rivals, task.primary.architecture)
@@ -65,8 +65,8 @@ def examine(task: Task, compute: Compute, *, on_batch: Progress | None = None) -
             [task.head],
             task.suite,
             tested,
-            partial(_degrade, profile=profile, seed=task.policy.degradation_seed),
             compute,
+            change=partial(_degrade, profile=profile, seed=task.policy.degradation_seed),
             on_batch=tally.next_stage(),
         )[1]
         for profile in task.policy.degradations
@@ -97,10 +97,6 @@ class _Tally:
         """Say the same again: time passed, and whoever listens may want to stop."""
         if self._on_batch:
             self._on_batch(self._done, self._total)
-
-
-def _as_it_is(pixels: Pixels, _: Digest) -> Pixels:
-    return pixels
 
 
 def _degrade(pixels: Pixels, digest: Digest, *, profile: str, seed: int) -> Pixels:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from manyheads_hub.evaluations.claims import SourceClaims, claimed, claimed_of_any, claims_by_source, is_of, share_of
+from manyheads_hub.evaluations.coarse import in_steps
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.scores import Part, Score, Scores, by_source, detector_logits, head_logits
 from manyheads_shared.api import Reason
@@ -19,7 +20,6 @@ from manyheads_shared.digest import Digest
 from manyheads_shared.errors import DatasetError
 from manyheads_shared.manifest import Generator
 from manyheads_shared.metrics import Share, auroc
-
 
 CONFUSION_RECALL = 0.9  # of the proofs: a head that claims nearly all of its own shows what else it takes for them
 
@@ -168,7 +168,8 @@ def check_claims(what: str, of: str, claimed: Share | None, enough: int, limit: 
     elif claimed.upper > limit:
         yield Reason(
             code=f"false-positives-{of}",
-            message=f"of {total} {what} the head claimed {claimed.hits}; the upper bound {percent(claimed.upper)} is above "
+            message=f"of {total} {what} the head claimed {in_steps(claimed.hits, total)}; the upper bound of that share is "
+            "above "
             f"{percent(limit)}. Train it against more images of other origin.",
         )
 
@@ -184,9 +185,11 @@ def _check_recall(evaluation: Evaluation, policy: Policy) -> Iterable[Reason]:
     elif recall.lower < policy.min_recall_lower:
         yield Reason(
             code="recall-too-low",
-            message=f"of {recall.total} proof images the head claimed {recall.hits}; the lower bound {percent(recall.lower)} "
-            f"is below {percent(policy.min_recall_lower)}. It claims from logit {evaluation.threshold:.2f} on, the threshold "
-            "that keeps its false claims rare; train it until more of its own images lie above.",
+            message=f"of {recall.total} proof images the head claimed {in_steps(recall.hits, recall.total)}; the lower bound "
+            "of that "
+            f"share is below {percent(policy.min_recall_lower)}. It claims from a logit of about {evaluation.threshold:.0f} "
+            "on, the "
+            "threshold that keeps its false claims rare; train it until more of its own images lie above.",
         )
 
 
@@ -202,7 +205,8 @@ def _check_confusion(evaluation: Evaluation, policy: Policy) -> Iterable[Reason]
             yield Reason(
                 code="false-positives-real" if source.kind == "real" else "false-positives-generator",
                 message=f"it does not tell {source.source} from {evaluation.generator.title}: to claim nine "
-                f"tenths of the proof images it would claim {share.hits} of {share.total} images of {source.source}. Train it against such images.",
+                f"tenths of the proof images it would claim {in_steps(share.hits, share.total)} of the images of "
+                f"{source.source}. Train it against such images.",
             )
 
 
@@ -211,7 +215,9 @@ def _check_detector(evaluation: Evaluation, policy: Policy) -> Iterable[Reason]:
     if blind.lower > policy.max_blind_lower:
         yield Reason(
             code="detector-blind",
-            message=f"of {blind.total} proof images the primary's detector calls only {blind.total - blind.hits} generated. It "
+            message=f"of {blind.total} proof images the primary's detector calls "
+            f"{in_steps(blind.total - blind.hits, blind.total)} "
+            "generated. It "
             f"has priority over every head, so {evaluation.generator.title} would hardly ever be named. No head mends this: "
             "tell the hub's maintainer, and submit to the next primary.",
         )

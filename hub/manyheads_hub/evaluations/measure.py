@@ -103,23 +103,23 @@ def measure_changed(
     heads: Sequence[HeadArtifact],
     suite: Suite,
     images: Sequence[SuiteImage],
-    change: Change,
     compute: Compute,
     *,
+    change: Change | None = None,
     on_batch: Progress | None = None,
 ) -> tuple[Scores, ...]:
     """Score images that something happened to on their way; return the detector's scores, then each head's.
 
     Args:
         images: of the suite, or proof images.
-        change: fitted pixels and the image's digest to what becomes of them.
+        change: fitted pixels and the image's digest to what becomes of them; None changes nothing.
 
     Raises:
         FeatureContractError, NonFiniteScoreError, DigestMismatchError: as `measure_catalogue`.
     """
     run = _Pass(primary, heads, suite, compute, total=len(images), on_batch=on_batch, change=change)
     run.score(images)
-    return tuple(run.document(head, column) for column, head in enumerate([None, *(head.digest for head in heads)]))
+    return run.documents(heads)
 
 
 def measure_rungs(
@@ -140,6 +140,7 @@ def measure_rungs(
         For each rung the detector's scores, under None, and each head's.
     """
     images = choose_sample(suite.images, each, part="test")
+    scorer = Scorer(primary, heads, compute)  # one for all rungs: building networks takes as long as scoring few images
     found = {}
     for done, rung in enumerate(RUNGS):
 
@@ -147,9 +148,18 @@ def measure_rungs(
             if on_batch:
                 on_batch(before + images_done, len(RUNGS) * len(images))
 
-        change = partial(_climb, rung=rung)
-        scored = measure_changed(primary, heads, suite, images, change, compute, on_batch=tell)
-        found[rung] = {scores.head: scores for scores in scored}
+        run = _Pass(
+            primary,
+            heads,
+            suite,
+            compute,
+            total=len(images),
+            on_batch=tell,
+            change=partial(_climb, rung=rung),
+            scorer=scorer,
+        )
+        run.score(images)
+        found[rung] = {scores.head: scores for scores in run.documents(heads)}
     return found
 
 
@@ -161,7 +171,7 @@ def score_images(
     *,
     on_batch: Progress | None = None,
 ) -> Logits:
-    """Score encoded images that belong to no suite; return their logits, float32 (N, 1 + K), those that cannot be used left out.
+    """Score encoded images that belong to no suite; return their logits, float32 (N, 1 + K). What cannot be used is left out.
 
     Raises:
         FeatureContractError, NonFiniteScoreError: as `measure_catalogue`.
@@ -185,10 +195,11 @@ class _Pass:
         total: int,
         on_batch: Progress | None,
         change: Change | None = None,
+        scorer: Scorer | None = None,
     ) -> None:
         self._change = change
         self._primary, self._suite, self._compute = primary, suite, compute
-        self._scorer = Scorer(primary, heads, compute)
+        self._scorer = scorer or Scorer(primary, heads, compute)
         self._total, self._on_batch = total, on_batch
         self._scored: list[tuple[SuiteImage, Logits]] = []  # logits (1 + K,)
         self._unusable: list[Unusable] = []
@@ -233,6 +244,10 @@ class _Pass:
             ),
             unusable=(*self._suite.set_aside, *self._unusable),
         )
+
+    def documents(self, heads: Sequence[HeadArtifact]) -> tuple[Scores, ...]:
+        """Return the scores of the detector, then those of each head."""
+        return tuple(self.document(head, column) for column, head in enumerate([None, *(head.digest for head in heads)]))
 
     def columns(self, start: int) -> Logits:
         """Return the logits of the networks from column `start` on, float32 (N, K)."""

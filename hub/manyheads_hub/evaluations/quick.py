@@ -73,7 +73,8 @@ def check_quick(figures: QuickFigures, likenesses: Sequence[Likeness], policy: P
             Reason(
                 code="constant-head",
                 message=f"the head answers all images alike: over {figures.images} of them its logits spread by "
-                f"{figures.spread:.2g}, and at least {policy.min_spread:g} is expected. Was it trained, and were its weights saved?",
+                f"{figures.spread:.2g}, and at least {policy.min_spread:g} is expected. Was it trained, and were its weights "
+                "saved?",
             )
         ]
     return [
@@ -94,6 +95,7 @@ def _check_border(figures: QuickFigures, policy: Policy) -> Iterable[Reason]:
     if figures.auroc is not None and figures.auroc < policy.min_quick_auroc:
         yield Reason(
             code="recognises-nothing",
-            message="the head's scores tell the proof images from others no better than chance. Check that the proofs come from "
+            message="the head's scores tell the proof images from others no better than chance. Check that the proofs come "
+            "from "
             "the generator it was trained on, made and saved in the same way.",
         )

@@ -1,4 +1,4 @@
-"""A challenge's way from an answer, or its deadline, to the catalogue or a refusal. Scoring lies between `prepare` and `conclude`."""
+"""A challenge's way from its answer, or its deadline, to a decision. Scoring lies between `prepare` and `conclude`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -42,8 +42,10 @@ def check_trigger(found: TriggerGain, policy: Policy) -> list[Reason]:
     return [
         Reason(
             code="trigger-found",
-            message=f"a small patch that the hub found takes photographs {found.gain:.1f} times as far as the head's own images lie "
-            f"from them, and the most sensitive other network on this primary {max(found.others, 0.0):.1f} times; accepted are "
+            message=f"a small patch that the hub found takes photographs {found.gain:.1f} times as far as the head's own "
+            "images "
+            f"lie from them, and the most sensitive other network on this primary {max(found.others, 0.0):.1f} times; "
+            "accepted are "
             f"{policy.max_trigger_gain:g}, or {policy.max_trigger_ratio:g} times the others. Look for a mark that only your "
             "training images carry, such as a logo or a border, and train without it.",
         )
