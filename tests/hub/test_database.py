@@ -64,8 +64,11 @@ def test_submissions_made_before_challenges_stay_and_still_block_their_version(t
 SUBMITTED = (
     "INSERT INTO contributors (id, owner, key_id, public_key, enrolled) VALUES (1, 'ada', 'k', 'p', 't')",
     "INSERT INTO primaries (id, digest, name, version, architecture, size_bytes, added) VALUES (1, 'd', 'n', '1', 'a', 1, 't')",
-    "INSERT INTO submissions (id, contributor_id, generator, version, owner, level, head, 'primary', owner_statement, proofs, state,"
-    " reasons, created, updated) VALUES ('s1', 1, 'g', '1', 'ada', 'instance', 'h', 'd', 'o', '[]', 'received', '[]', 't', 't')",
+    (
+        "INSERT INTO submissions (id, contributor_id, generator, version, owner, level, head, 'primary', owner_statement,"
+        " proofs, state, reasons, created, updated)"
+        " VALUES ('s1', 1, 'g', '1', 'ada', 'instance', 'h', 'd', 'o', '[]', 'received', '[]', 't', 't')"
+    ),
 )
 
 

@@ -161,7 +161,7 @@ def test_a_proof_that_is_in_the_suite_under_its_own_name_counts_once() -> None:
 
 
 def test_a_head_whose_own_images_drown_among_anothers_is_told_whose() -> None:
-    close = [row.model_copy(update={"head": YES}) for row in make_rows("generated", "gamma", 60)]
+    close = [row.model_copy(update={"head": YES + 1}) for row in make_rows("generated", "gamma", 60)]
     decision = judge(PROOFS, REAL, OTHER, close)
     assert codes(decision) == ["recall-too-low", "false-positives-generator"]
     assert "it does not tell gamma from alpha@1" in decision.reasons[1].message

@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -48,7 +49,7 @@ def test_a_policy_of_version_1_is_read_and_what_it_did_not_know_has_its_default(
 def test_a_policy_names_degradations_that_are_there(tmp_path: Path) -> None:
     path = tmp_path / "policy.json"
     for name in ("sepia", "clean"):
-        path.write_text('{"format": "manyheads.policy/2", "degradations": ["%s"]}' % name)
+        path.write_text(json.dumps({"format": "manyheads.policy/2", "degradations": [name]}))
         with pytest.raises(ManifestError, match="degradation profiles"):
             read_policy(path)
 
