@@ -82,6 +82,7 @@ def _reach(  # noqa: PLR0917 - one caller, in the order of its own arguments
     def claims(chosen: Sequence[Score]) -> Share | None:
         return share_of(bool(yes) for yes in to_logits(chosen) >= high) if chosen else None
 
+    rows = [row for row in rows if not row.external]
     foreign = [row for row in rows if not is_own(row) and is_counted(row)]
     recall, real = claims([row for row in rows if is_own(row)]), claims([row for row in foreign if row.kind == "real"])
     worst = _worst(
