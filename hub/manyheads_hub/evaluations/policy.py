@@ -71,7 +71,7 @@ class Policy(Document):
 
     # copies: of heads for other generators, whoever owns them
     max_weight_similarity: Fraction = 0.95
-    # after undoing what changes no answer; honest heads of one trunk and one start: at most 0.8, a copy with 5 % noise: 0.99
+    # after undoing what changes no answer; honest heads of one trunk and start: at most 0.8, a copy with 5 % noise: above 0.97
     max_output_agreement: Fraction = 0.97
     # rank correlation of two heads' logits; honest heads disagree at least on each other's generators
 
@@ -82,7 +82,7 @@ class Policy(Document):
 
     # hidden triggers: a patch optimised against photographs (docs/decisions/0010); a head is refused above both
     max_trigger_gain: Positive = (
-        0.75  # of its own contrast, photographs to own images; honest heads: 0.05 to 0.5, planted: 1 to 2
+        0.75  # of its own contrast, photographs to own images; honest heads: up to 0.5, planted: 1 to 2
     )
     max_trigger_ratio: Positive = 3.0  # times the most sensitive other network on the trunk
 
