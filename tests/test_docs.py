@@ -20,7 +20,7 @@ from manyheads_shared import errors as shared_errors
 from manyheads_shared import terminal
 from manyheads_shared.api import Message
 from manyheads_shared.bundle import BundleManifest
-from manyheads_shared.calibration import Calibration
+from manyheads_shared.calibration import Calibration, FullCalibration
 from manyheads_shared.canonical import to_canonical
 from manyheads_shared.degradations import PROFILES
 from manyheads_shared.digest import Digest
@@ -32,9 +32,11 @@ from manyheads_shared.keys import generate_key, parse_public_key
 from manyheads_shared.manifest import HeadManifest, PrimaryManifest
 from manyheads_shared.recall import Recall
 from manyheads_shared.statements import (
+    ANSWER_PREDICATE,
     HUB_PREDICATE,
     OWNER_PREDICATE,
     PAYLOAD_TYPE,
+    verify_answer,
     verify_hub_statement,
     verify_owner_statement,
 )
@@ -48,6 +50,7 @@ READERS: dict[str, type[Document]] = {
         PrimaryManifest,
         HeadManifest,
         Calibration,
+        FullCalibration,
         BundleManifest,
         EvidenceRecord,
         FailureRecord,
@@ -227,7 +230,9 @@ def _read_statement(statement: dict[str, object], head: Digest) -> object:
     signer = generate_key()
     envelope = Envelope(to_canonical(statement), PAYLOAD_TYPE, {})
     envelope.sign(signer)
-    verify = {OWNER_PREDICATE: verify_owner_statement, HUB_PREDICATE: verify_hub_statement}[str(statement["predicateType"])]
+    verify = {OWNER_PREDICATE: verify_owner_statement, HUB_PREDICATE: verify_hub_statement, ANSWER_PREDICATE: verify_answer}[
+        str(statement["predicateType"])
+    ]
     return verify(to_canonical(envelope.to_dict()), head, signer.public_key)
 
 

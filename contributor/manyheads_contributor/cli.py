@@ -3,6 +3,7 @@
 import typer
 
 from manyheads_contributor.commands import (
+    answer_challenge,
     audit,
     enrol,
     evaluate,
@@ -34,6 +35,7 @@ app.command("import-keras")(import_keras.import_keras)
 app.command("fetch-primary")(fetch_primary.fetch_primary)
 app.command("submit")(submit.submit)
 app.command("status")(status.status)
+app.command("answer-challenge")(answer_challenge.answer_challenge)
 
 
 def main() -> None:

@@ -21,6 +21,8 @@ from manyheads_shared.api import (
     LENGTH_HEADER,
     OFFSET_HEADER,
     UPLOAD_CHUNK_BYTES,
+    ChallengeAnswer,
+    ChallengeInfo,
     PrimaryInfo,
     Problem,
     SubmissionInfo,
@@ -130,6 +132,15 @@ class HubClient:
         """
         body = request.model_dump(mode="json")
         return _parse(self._request("POST", f"{API_PREFIX}/submissions", json=body, timeout=OFFER_SECONDS), SubmissionInfo)
+
+    def get_challenge(self, submission_id: str) -> ChallengeInfo:
+        """Return the ownership challenge of one of the token's owner's submissions."""
+        return _parse(self._request("GET", f"{API_PREFIX}/submissions/{submission_id}/challenge"), ChallengeInfo)
+
+    def answer_challenge(self, submission_id: str, answer: ChallengeAnswer) -> ChallengeInfo:
+        """Answer an ownership challenge; everything it names was uploaded before. The same answer again is safe."""
+        path, body = f"{API_PREFIX}/submissions/{submission_id}/challenge", answer.model_dump(mode="json")
+        return _parse(self._request("POST", path, json=body, timeout=OFFER_SECONDS), ChallengeInfo)
 
     def uploaded_bytes(self, digest: Digest) -> tuple[int, bool]:
         """Return how many bytes of an object the hub holds from this owner, and whether that is all of it."""

@@ -34,6 +34,7 @@ from manyheads_shared.api import BundleInfo
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
 from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut, object_target
 from manyheads_shared.digest import Digest
+from manyheads_shared.rungs import Rung
 
 OBSOLETE = "made for an earlier primary; its owner can train it again on the present one"
 LOCK = "publish"
@@ -96,7 +97,9 @@ def prepare(hub: Hub) -> Edition:
     )
 
 
-def publish(hub: Hub, edition: Edition, measured: Iterator[Scores]) -> BundleInfo:
+def publish(
+    hub: Hub, edition: Edition, measured: Iterator[Scores], degraded: Mapping[Rung, Mapping[Digest | None, Scores]]
+) -> BundleInfo:
     """Publish a bundle, unless it would say what the newest one says already. Call it while `publishing_alone`.
 
     The plan: (1) build from the scores; (2) nothing new: done; (3) keep the objects and the bundle's row; (4) sign;
@@ -104,6 +107,7 @@ def publish(hub: Hub, edition: Edition, measured: Iterator[Scores]) -> BundleInf
 
     Args:
         measured: the detector's scores, then each head's, as `measure_catalogue` returns them.
+        degraded: the same by rung and head, as `measure_rungs` returns them.
 
     Raises:
         BundleError: the suite leaves nothing to calibrate from.
@@ -113,7 +117,7 @@ def publish(hub: Hub, edition: Edition, measured: Iterator[Scores]) -> BundleInf
     with hub.database.read() as session:
         newest = bundles.latest(session)
         before = None if newest is None else BundleManifest.from_bytes(hub.blobs.read(newest.digest))
-        built = _build(session, hub, edition, measured, sequence=1 if newest is None else newest.sequence + 1)
+        built = _build(session, hub, edition, measured, degraded, sequence=1 if newest is None else newest.sequence + 1)
     # step 2
     if before is not None and _says_the_same(before, built.manifest):
         logger.info("bundle %d is up to date", before.sequence)
@@ -156,7 +160,15 @@ def withdraw_candidate(session: Session) -> PrimaryRow | None:
     return row
 
 
-def _build(session: Session, hub: Hub, edition: Edition, measured: Iterator[Scores], *, sequence: int) -> BuiltBundle:
+def _build(
+    session: Session,
+    hub: Hub,
+    edition: Edition,
+    measured: Iterator[Scores],
+    degraded: Mapping[Rung, Mapping[Digest | None, Scores]],
+    *,
+    sequence: int,
+) -> BuiltBundle:
     """Build from the scores of what is still listed: a head may have been yanked while it was measured."""
     primary = edition.primary.digest
     detector_scores = next(measured)
@@ -176,6 +188,7 @@ def _build(session: Session, hub: Hub, edition: Edition, measured: Iterator[Scor
         suite=edition.suite.digest,
         detector_scores=detector_scores,
         heads=entries(),
+        degraded=degraded,
         left_out=[_to_left_out(row, primary) for row in catalogue.all_heads(session) if row.digest not in listed],
         owner_keys={key.key_id: key.public_key for key in signers.values()},
         hub_key=hub.keyring.evaluation_key(),

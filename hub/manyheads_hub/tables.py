@@ -21,7 +21,7 @@ NAMES = MetaData(  # one spelling of every constraint, on every database
 )
 REVISION = "0006"  # the newest migration, the one that makes these tables
 BYTES = BigInteger().with_variant(Integer(), "sqlite")  # a size may pass 2 GiB; SQLite's integers have 64 bits as they are
-WAITING_OR_ACCEPTED = "state IN ('received', 'evaluating', 'accepted')"
+WAITING_OR_ACCEPTED = "state IN ('received', 'evaluating', 'challenged', 'accepted')"
 
 
 class Table(DeclarativeBase):
@@ -130,6 +130,37 @@ class SubmissionRow(Table):
     updated: Mapped[str]
 
 
+class ExaminationRow(Table):
+    """One examination of a submission: what it found, and on which hidden images. Full ones are counted."""
+
+    __tablename__ = "examinations"
+    __table_args__ = (Index("ix_examinations_contributor_id_epoch", "contributor_id", "epoch"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submissions.id"), index=True)
+    contributor_id: Mapped[int] = mapped_column(ForeignKey("contributors.id"))
+    epoch: Mapped[Digest]  # of the suite's hidden images
+    stage: Mapped[str]  # findings.Stage
+    findings: Mapped[Digest]  # the document
+    made: Mapped[str]
+
+
+class ChallengeRow(Table):
+    """A submission's ownership challenge, with what its head will be listed with once it is met."""
+
+    __tablename__ = "challenges"
+
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submissions.id"), primary_key=True)
+    nonce: Mapped[str]
+    images: Mapped[int]  # how many are asked for
+    issued: Mapped[str]
+    deadline: Mapped[str]
+    state: Mapped[str]  # api.ChallengeState
+    statement: Mapped[Digest | None]  # the owner's, on the answer
+    answer: Mapped[list[str]]  # digests, in the order of the seeds
+    passed: Mapped[dict[str, Any]]  # challenges.Passed
+
+
 class HeadRow(Table):
     """A catalogued head: accepted once, and listed until it is yanked, quarantined, replaced or obsolete."""
 
@@ -231,7 +262,7 @@ class JobRow(Table):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str]  # evaluate | publish
+    kind: Mapped[str]  # evaluate | challenge | publish
     subject: Mapped[str]  # a submission's id; empty for publish
     state: Mapped[str]  # queued | leased | done | dead | superseded (by its like, queued meanwhile)
     attempts: Mapped[int]

@@ -13,6 +13,9 @@ not start where the server stands. An upload belongs to whoever made it: the sam
     POST       /v1/submissions        token   SubmissionRequest -> 201 SubmissionInfo
     GET        /v1/submissions        token   list[SubmissionInfo], the caller's, newest first
     GET        /v1/submissions/{id}   token   SubmissionInfo
+    GET        /v1/submissions/{id}/challenge token ChallengeInfo
+    POST       /v1/submissions/{id}/challenge token ChallengeAnswer -> ChallengeInfo
+    GET        /v1/budget             token   BudgetInfo
     GET        /v1/catalogue                  list[CatalogueEntry]
     GET        /v1/catalogue/{name}/{version} CatalogueEntry
     GET        /v1/catalogue/{name}/{version}/recall  Recall (`manyheads_shared.recall`)
@@ -42,7 +45,8 @@ UPLOAD_CHUNK_BYTES = 8 << 20
 MIN_PROOFS = 20  # fewer images bound no recall worth stating
 MAX_PROOFS = 2000
 
-SubmissionState = Literal["received", "evaluating", "accepted", "refused", "failed"]
+SubmissionState = Literal["received", "evaluating", "challenged", "accepted", "refused", "failed"]
+ChallengeState = Literal["open", "answered", "met", "failed", "expired"]
 HeadState = Literal["listed", "yanked", "quarantined", "replaced", "obsolete"]
 
 
@@ -142,6 +146,34 @@ class SubmissionInfo(Message):
     bundle_sequence: int | None  # first bundle that holds the head
     created: Time
     updated: Time
+
+
+class ChallengeInfo(Message):
+    """An ownership challenge as the submission's owner sees it."""
+
+    submission: str
+    generator: Generator
+    head: DigestField
+    state: ChallengeState
+    nonce: str
+    seeds: list[int]  # one image for each, in this order
+    issued: Time
+    deadline: Time
+
+
+class ChallengeAnswer(Message):
+    """Fresh images in the order of the seeds, and the owner's statement on them; every digest was uploaded before."""
+
+    statement: DigestField
+    images: list[DigestField] = Field(max_length=MAX_PROOFS)
+
+
+class BudgetInfo(Message):
+    """What a contributor may still have measured on the hub's present hidden suite."""
+
+    epoch: DigestField | None  # names the hidden images; None before any head was examined here
+    examinations: int  # full ones made on it
+    limit: int
 
 
 class CatalogueEntry(Message):

@@ -9,7 +9,7 @@ from manyheads_hub.audit.chain import AuditEntry
 from manyheads_hub.webhooks.outbox import Event
 from manyheads_shared.artifact import read_head, read_primary, write_head, write_primary
 from manyheads_shared.bundle import BundleManifest, VerifiedBundle, verify_bundle
-from manyheads_shared.calibration import Calibration
+from manyheads_shared.calibration import Calibration, FullCalibration, read_calibration
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.decision import Answer, State, decide
 from manyheads_shared.digest import Digest, digest_bytes, hex_of
@@ -47,6 +47,10 @@ DOCUMENTS: dict[str, type[Document]] = {
     "evidence.json": EvidenceRecord,
     "failure.json": FailureRecord,
 }
+
+
+V2 = Path(__file__).parent / "v2"
+SHA256_V2 = {"calibration.json": "224e1b04753fb62453ee9a73f1c4698bd95da3e19f94d8393e8e323de3c69185"}
 
 
 def _bundle() -> VerifiedBundle:
@@ -135,3 +139,17 @@ def test_a_failure_says_what_failed() -> None:
     failure = FailureRecord.from_bytes((V1 / "failure.json").read_bytes())
 
     assert (failure.name, failure.error) == ("animation.png", "ImageError")
+
+
+def test_the_files_of_version_2_are_those_that_were_written() -> None:
+    assert {path.name: hex_of(digest_bytes(path.read_bytes())) for path in V2.iterdir()} == SHA256_V2
+
+
+def test_both_versions_of_a_calibration_are_read_by_one_reader() -> None:
+    first, second = (read_calibration((folder / "calibration.json").read_bytes()) for folder in (V1, V2))
+
+    assert type(first) is Calibration
+    assert isinstance(second, FullCalibration)
+    assert (first.detector, first.heads) == (second.detector, second.heads)
+    assert second.to_bytes() == (V2 / "calibration.json").read_bytes()
+    assert second.detector_evidence.likelihood.of(2.0) == pytest.approx(2.10965)

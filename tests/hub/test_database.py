@@ -26,7 +26,7 @@ from manyheads_hub.engines.sqlite import SqliteServer
 from manyheads_hub.errors import UnavailableError
 from manyheads_hub.hub import open_hub
 from manyheads_hub.migrations.run import alembic_config, upgrade
-from manyheads_hub.tables import ContributorRow, GeneratorRow, PrimaryRow, Table, UploadRow
+from manyheads_hub.tables import ContributorRow, GeneratorRow, PrimaryRow, SubmissionRow, Table, UploadRow
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import UsageError
 from tests.support.grounds import DATABASES, new_database, postgres
@@ -147,6 +147,32 @@ def test_owners_tokens_keys_and_heads_of_0002_go_on_working(empty: Database) -> 
         assert log.verify(session) == EMPTY
         log.record(session, holder.actor, "session.opened", "ada")
         assert log.verify(session).sequence == 1
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002"])
+def test_submissions_made_before_challenges_stay_and_still_block_their_version(empty: Database, revision: str) -> None:
+    old = empty
+    with old.writer.begin() as connection:
+        command.upgrade(alembic_config(connection), revision)
+        for statement in SUBMITTED:
+            connection.execute(text(statement))
+    upgrade(old)
+    with old.read() as session:
+        assert session.scalars(select(SubmissionRow.state)).all() == ["received"]
+    for state in ("challenged", "accepted"):
+        with pytest.raises(IntegrityError), old.write() as session:
+            session.execute(text(SUBMITTED[-1].replace("'s1'", "'s2'").replace("'received'", f"'{state}'")))
+
+
+SUBMITTED = (
+    "INSERT INTO contributors (id, owner, key_id, public_key, enrolled) VALUES (1, 'ada', 'k', 'p', 't')",
+    "INSERT INTO primaries (id, digest, name, version, architecture, size_bytes, added) VALUES (1, 'd', 'n', '1', 'a', 1, 't')",
+    (
+        'INSERT INTO submissions (id, contributor_id, generator, version, owner, level, head, "primary", owner_statement,'
+        " proofs, state, reasons, created, updated)"
+        " VALUES ('s1', 1, 'g', '1', 'ada', 'instance', 'h', 'd', 'o', '[]', 'received', '[]', 't', 't')"
+    ),
+)
 
 
 def test_upgrading_twice_changes_nothing(database: Database) -> None:

@@ -230,5 +230,5 @@ def test_a_head_yanked_while_it_is_measured_is_not_published(hub: Hub, ada: Owne
     with hub.database.write() as session:
         lifecycle.yank(session, MAINTAINER, "alpha", "1", "claims cats")
     with publishing.publishing_alone(hub):
-        publishing.publish(hub, edition, measure_catalogue(edition.primary, edition.heads, edition.suite, choose_compute()))
+        publishing.publish(hub, edition, measure_catalogue(edition.primary, edition.heads, edition.suite, choose_compute()), {})
     assert latest(hub).heads == ()

@@ -132,14 +132,19 @@ def package(
 
 
 def hand_over(hub: Hub, owner: Owner, offer: Package) -> tuple[Caller, SubmissionRequest]:
-    """Upload without HTTP."""
+    """Upload a package without HTTP."""
+    return hand_over_files(hub, owner, offer.files), SubmissionRequest.model_validate(offer.request)
+
+
+def hand_over_files(hub: Hub, owner: Owner, files: Sequence[bytes]) -> Caller:
+    """Upload files without HTTP; return who did."""
     with hub.database.write() as session:
         caller = to_caller(session, authenticate(session, owner.token))
-        for data in offer.files:
+        for data in files:
             row = UploadRow(contributor_id=caller.contributor_id, digest=hub.blobs.put(data), length=len(data))
             row.created = row.completed = TIME
             session.merge(row)
-    return caller, SubmissionRequest.model_validate(offer.request)
+    return caller
 
 
 def submit(hub: Hub, owner: Owner, offer: Package) -> str:

@@ -9,7 +9,7 @@ from manyheads_hub.errors import NotFoundError
 from manyheads_hub.tables import BundleRow
 from manyheads_shared.api import BundleInfo
 from manyheads_shared.bundle import BundleManifest
-from manyheads_shared.calibration import Calibration
+from manyheads_shared.calibration import Calibration, read_calibration
 from manyheads_shared.digest import Digest
 
 MAX_SEQUENCE = (1 << 31) - 1  # as large as a database's whole numbers are, on PostgreSQL
@@ -37,7 +37,7 @@ def get_bundle(session: Session, blobs: Blobs, sequence: int) -> tuple[BundleInf
     """
     row = _find(session, sequence)
     manifest = BundleManifest.from_bytes(blobs.read(row.digest))
-    return _to_info(row), manifest, Calibration.from_bytes(blobs.read(row.calibration))
+    return _to_info(row), manifest, read_calibration(blobs.read(row.calibration))
 
 
 def get_latest(session: Session, as_of: str | None = None) -> BundleInfo:

@@ -58,7 +58,7 @@ def check_offer(hub: Hub, caller: Caller, request: SubmissionRequest) -> Offer:
     # step 1
     _refuse_too_few(request.proofs, read_policy(hub.settings.policy))
     with hub.database.read() as session:
-        _refuse_missing(session, caller, [request.head, request.owner_statement, *request.proofs])
+        refuse_missing(session, caller, [request.head, request.owner_statement, *request.proofs])
         # step 2
         row = primaries.current(session)
     if row is None:
@@ -84,7 +84,7 @@ def check_offer(hub: Hub, caller: Caller, request: SubmissionRequest) -> Offer:
             f"the head is {generator.title} on {primary.digest}. Package the head again."
         )
     # step 7
-    _check_proofs(hub.blobs, request.proofs, primary, max_pixels=hub.settings.limits.proof_pixels)
+    check_images(hub.blobs, request.proofs, primary, max_pixels=hub.settings.limits.proof_pixels)
     return Offer(head, request.owner_statement, tuple(request.proofs))
 
 
@@ -114,7 +114,12 @@ def _refuse_too_few(proofs: Sequence[Digest], policy: Policy) -> None:
         )
 
 
-def _refuse_missing(session: Session, caller: Caller, digests: Sequence[Digest]) -> None:
+def refuse_missing(session: Session, caller: Caller, digests: Sequence[Digest]) -> None:
+    """Check that the caller has uploaded every file whole.
+
+    Raises:
+        SubmissionError: some are missing.
+    """
     missing = set(digests) - queries.uploaded(session, caller.contributor_id, digests)
     if missing:
         raise SubmissionError(
@@ -134,8 +139,14 @@ def _refuse_foreign(caller: Caller, generator: Generator) -> None:
         )
 
 
-def _check_proofs(blobs: Blobs, proofs: Sequence[Digest], primary: PrimaryArtifact, *, max_pixels: int) -> None:
-    """Decode every proof; two of the same pixels would count one image twice."""
+def check_images(
+    blobs: Blobs, proofs: Sequence[Digest], primary: PrimaryArtifact, *, max_pixels: int, what: str = "proof image"
+) -> None:
+    """Decode every image an owner shows; two of the same pixels would count one image twice.
+
+    Raises:
+        SubmissionError: one cannot be used, or two are the same.
+    """
     seen: dict[bytes, Digest] = {}
     for proof in proofs:
         try:
@@ -144,11 +155,11 @@ def _check_proofs(blobs: Blobs, proofs: Sequence[Digest], primary: PrimaryArtifa
             pixels = decode_image(data).pixels
             fit_image(pixels, primary.manifest.preprocessing)
         except ImageError as error:
-            raise SubmissionError(f"proof image {short(proof)}: {error}") from error
+            raise SubmissionError(f"{what} {short(proof)}: {error}") from error
         content = _digest_pixels(pixels)
         if content in seen:
             raise SubmissionError(
-                f"proof images {short(seen[content])} and {short(proof)} show the same pixels; each must be an image of its own"
+                f"{what}s {short(seen[content])} and {short(proof)} show the same pixels; each must be an image of its own"
             )
         seen[content] = proof
 

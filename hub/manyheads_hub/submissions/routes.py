@@ -4,9 +4,10 @@ from anyio import to_thread
 from fastapi import APIRouter, Response
 
 from manyheads_hub.deps import CallerDep, DoorDep, HubDep, ReadingCallerDep, ReviewerDep, SessionDep
-from manyheads_hub.submissions import review, service
+from manyheads_hub.evaluations.policy import read_policy
+from manyheads_hub.submissions import answers, review, service
 from manyheads_shared.accounts import Because
-from manyheads_shared.api import API_PREFIX, SubmissionInfo, SubmissionRequest
+from manyheads_shared.api import API_PREFIX, BudgetInfo, ChallengeAnswer, ChallengeInfo, SubmissionInfo, SubmissionRequest
 
 router = APIRouter(tags=["submissions"])
 
@@ -31,6 +32,26 @@ def list_submissions(session: SessionDep, caller: ReadingCallerDep) -> list[Subm
 def get_submission(session: SessionDep, caller: ReadingCallerDep, submission_id: str) -> SubmissionInfo:
     """One of the caller's submissions."""
     return service.get_own(session, caller, submission_id)
+
+
+@router.get("/submissions/{submission_id}/challenge")
+def get_challenge(session: SessionDep, caller: ReadingCallerDep, submission_id: str) -> ChallengeInfo:
+    """The ownership challenge of one of the caller's submissions."""
+    return answers.get_challenge(session, caller, submission_id)
+
+
+@router.post("/submissions/{submission_id}/challenge")
+async def post_challenge_answer(
+    hub: HubDep, caller: CallerDep, door: DoorDep, submission_id: str, answer: ChallengeAnswer
+) -> ChallengeInfo:
+    """Answer an ownership challenge. It is checked at once, and measured as soon as the worker comes to it."""
+    return await to_thread.run_sync(answers.take_answer, hub, caller, submission_id, answer, limiter=door)
+
+
+@router.get("/budget")
+def get_budget(hub: HubDep, session: SessionDep, caller: ReadingCallerDep) -> BudgetInfo:
+    """How often the caller's heads were measured on the present hidden suite, and how often they may be."""
+    return service.get_budget(session, caller, read_policy(hub.settings.policy))
 
 
 @router.get("/review/submissions")

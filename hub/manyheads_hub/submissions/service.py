@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 from manyheads_hub.audit.log import record
 from manyheads_hub.auth import Caller
 from manyheads_hub.errors import NotFoundError, NotReadyError, QuotaError
-from manyheads_hub.evaluations import jobs
+from manyheads_hub.evaluations import budget, jobs
+from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.hub import Hub
 from manyheads_hub.submissions import queries
 from manyheads_hub.submissions.checks import OVER, Offer, check_offer, refuse_used_version
 from manyheads_hub.tables import OfferRow, SubmissionRow
 from manyheads_shared import clock
-from manyheads_shared.api import SubmissionInfo, SubmissionRequest
+from manyheads_shared.api import BudgetInfo, SubmissionInfo, SubmissionRequest
 from manyheads_shared.digest import Digest
 
 
@@ -153,6 +154,13 @@ def receive(session: Session, caller: Caller, offer: Offer) -> SubmissionInfo:
     details = {"generator": generator.title, "head": row.head, "primary": row.primary, "key": row.owner_key}
     record(session, caller.actor, "submission.received", row.id, details=details)
     return _to_info(session, row)
+
+
+def get_budget(session: Session, caller: Caller, policy: Policy) -> BudgetInfo:
+    """Return what a contributor may still have measured on the suite that heads are measured on now."""
+    epoch = budget.present_epoch(session)
+    made = 0 if epoch is None else budget.spent(session, caller.contributor_id, epoch)
+    return BudgetInfo(epoch=epoch, examinations=made, limit=policy.examinations_per_epoch)
 
 
 def proofs_of(row: SubmissionRow) -> list[Digest]:
