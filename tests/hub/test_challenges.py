@@ -1,5 +1,8 @@
 """The ownership challenge, from the gate to the catalogue or a refusal; and the budget of the hidden suite."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 from sqlalchemy import update
 
@@ -140,11 +143,13 @@ def test_the_budget_of_an_epoch_ends_and_says_so(hub: Hub, ada: Owner) -> None:
     assert (budget.examinations, budget.limit) == (1, 1)
 
 
-def test_another_suite_is_another_epoch(hub: Hub, ada: Owner) -> None:
+def test_another_suite_is_another_epoch(hub: Hub, ada: Owner, tmp_path: Path) -> None:
     write_policy(hub.settings.policy, Policy.new(examinations_per_epoch=1))
     submit(hub, ada, package(ada, ALPHA))
     work(hub)
-    (hub.suite_folder() / "real" / "photos" / "another.png").write_bytes(encode(draw_images("photos", 1, seed=88)[0]))
+    suite = shutil.copytree(hub.suite_folder(), tmp_path / "another")
+    (suite / "real" / "photos" / "another.png").write_bytes(encode(draw_images("photos", 1, seed=88)[0]))
+    hub.settings.with_suite(suite).write()
     second = submit(hub, ada, package(ada, make_generator("beta")))
     work(hub)
     assert find(hub, second).state == "accepted"
