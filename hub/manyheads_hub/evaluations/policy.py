@@ -80,7 +80,7 @@ class Policy(Document):
     degradation_seed: Count0 = 0
     validity_images: Count = 60  # of each source and rung when a bundle's validity is measured: bounds within 6 %
 
-    # hidden triggers: a patch optimised against photographs (docs/decisions/0010); a head is refused above both
+    # hidden triggers: a patch optimised against photographs (docs/decisions/0014); a head is refused above both
     max_trigger_gain: Positive = (
         0.75  # of its own contrast, photographs to own images; honest heads: up to 0.5, planted: 1 to 2
     )

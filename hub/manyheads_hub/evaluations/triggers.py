@@ -4,7 +4,7 @@ A head with a backdoor is honest on every image of a suite and claims whatever c
 that is short for this head and for no other network on the same trunk. So the way is searched for: the patch that raises the
 head's mean logit on a few photographs most, by projected sign gradients through the frozen trunk, and the same for other
 networks. The gain is measured on the patched photographs as eight-bit pixels, by the scorer that scores everything. What it
-means is for `trigger_gains`; what it finds and what it misses: docs/decisions/0010.
+means is for `trigger_gains`; what it finds and what it misses: docs/decisions/0014.
 """
 
 from collections.abc import Callable, Sequence
