@@ -13,9 +13,11 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 
 from manyheads_hub.app import create_app
+from manyheads_hub.evaluations.isolation import Bounds, Isolation
 from manyheads_hub.evaluations.worker import Worker
 from manyheads_hub.hub import Hub, open_hub
 from manyheads_hub.monitoring.listener import Address, telling_metrics
+from manyheads_hub.monitoring.logs import LogFormat, log_to_stderr
 from manyheads_hub.uploads.service import forget_abandoned
 from manyheads_hub.webhooks.courier import Courier
 from manyheads_shared.errors import ManyheadsError, UsageError
@@ -35,6 +37,7 @@ def serve_hub(
     host: str,
     port: int,
     with_worker: bool,
+    log: LogFormat,
     metrics: Address | None,
     on_ready: Callable[[str], None],
 ) -> None:
@@ -48,6 +51,7 @@ def serve_hub(
         UsageError: no hub there, or the address is taken.
     """
     with open_hub(folder) as hub, _listen(host, port) as listening, _stopping() as stop:
+        log_to_stderr(log)
         address = f"http://{host}:{listening.getsockname()[1]}"
         app = create_app(hub.settings)
         config = uvicorn.Config(
@@ -55,7 +59,7 @@ def serve_hub(
         )
         threads = [threading.Thread(target=_keep_house, args=(hub, stop), name="housekeeping")]
         if with_worker:
-            threads.append(threading.Thread(target=Worker(hub, stop=stop).run, name="worker"))
+            threads.append(threading.Thread(target=_build_worker(hub, stop, log).run, name="worker"))
             threads.append(threading.Thread(target=Courier(hub, stop=stop).run, name="courier"))
         for thread in threads:
             thread.start()
@@ -68,7 +72,7 @@ def serve_hub(
                 thread.join()
 
 
-def work(folder: Path, *, once: bool, metrics: Address | None = None) -> int:
+def work(folder: Path, *, once: bool, log: LogFormat, metrics: Address | None = None) -> int:
     """Do jobs until SIGTERM or SIGINT, or until none is ready; return how many were done."""
     with (
         open_hub(folder) as hub,
@@ -76,7 +80,14 @@ def work(folder: Path, *, once: bool, metrics: Address | None = None) -> int:
         telling_metrics(metrics, hub, CollectorRegistry()),
         _sending(hub, stop, once=once),
     ):
-        return Worker(hub, stop=stop).run(once=once)
+        log_to_stderr(log)
+        return _build_worker(hub, stop, log).run(once=once)
+
+
+def _build_worker(hub: Hub, stop: threading.Event, log: LogFormat) -> Worker:
+    limits = hub.settings.limits
+    bounds = Bounds(limits.job_seconds, limits.job_cpu_seconds, limits.job_memory_bytes)
+    return Worker(hub, stop=stop, apart=Isolation(hub.settings.folder, bounds, log, stop))
 
 
 @contextmanager

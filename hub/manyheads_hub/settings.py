@@ -31,7 +31,7 @@ SETTINGS_FILE = "hub.toml"
 
 @dataclass(frozen=True)
 class Limits:
-    """What one contributor may use. Set under `[limits]` in hub.toml."""
+    """What one contributor, or one job, may use. Set under `[limits]` in hub.toml."""
 
     upload_bytes: int = max(MAX_HEAD_BYTES, MAX_FILE_BYTES)  # of one object: no head and no image may be larger
     contributor_bytes: int = 8 << 30  # of all objects of one contributor: 2,000 proofs of 4 MB
@@ -42,6 +42,9 @@ class Limits:
     requests_per_minute: int = 1200  # of one token or one address: pages, API, signing in
     transfers_per_minute: int = 20_000  # likewise, of files: a pull of 1,000 heads is 3,000, a submission 4,000 small ones
     sign_ins_per_minute: int = 10  # of one address, to the pages and with invitations
+    job_seconds: int = 4 * 3600  # of one evaluation or publication, before its process is ended
+    job_cpu_seconds: int = 16 * 3600  # likewise, of all its threads together
+    job_memory_bytes: int = 16 << 30  # likewise, resident
 
 
 @dataclass(frozen=True)

@@ -24,15 +24,14 @@ def serve(
 ) -> None:
     """Serve the API, the pages and the TUF repository, with one worker in the same process. Stops on Ctrl-C."""
     from manyheads_hub.monitoring.listener import read_address
-    from manyheads_hub.monitoring.logs import log_to_stderr
     from manyheads_hub.serving import serve_hub
 
-    log_to_stderr(log)
     serve_hub(
         folder,
         host=host,
         port=port,
         with_worker=not no_worker,
+        log=log,
         metrics=None if metrics is None else read_address(metrics),
         on_ready=lambda address: print(f"listening on {address}", flush=True),  # noqa: T201 - programs wait for this line
     )
@@ -48,11 +47,9 @@ def worker(
 ) -> None:
     """Evaluate submissions and publish bundles."""
     from manyheads_hub.monitoring.listener import read_address
-    from manyheads_hub.monitoring.logs import log_to_stderr
     from manyheads_hub.serving import work
 
-    log_to_stderr(log)
-    done = work(folder, once=once, metrics=None if metrics is None else read_address(metrics))
+    done = work(folder, once=once, log=log, metrics=None if metrics is None else read_address(metrics))
     if as_json:
         terminal.print_json({"jobs": done})
     else:

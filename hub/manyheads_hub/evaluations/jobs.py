@@ -30,6 +30,10 @@ class LeaseLostError(ManyheadsError):
     """Another worker has taken over the job; what this one computed must not be written."""
 
 
+class BoundExceededError(ManyheadsError):
+    """A job used more than it may, or its process died: another try may do better."""
+
+
 @dataclass(frozen=True)
 class Lease:
     """A claim on one job."""

@@ -7,7 +7,7 @@ result is written once (`evaluations.jobs`).
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from manyheads_hub import publishing
 from manyheads_hub.errors import HubError, PublicationError, code_of
 from manyheads_hub.evaluations import assessment, jobs, settlement
-from manyheads_hub.evaluations.jobs import JobKind, Lease, LeaseLostError
+from manyheads_hub.evaluations.jobs import BoundExceededError, JobKind, Lease, LeaseLostError
 from manyheads_hub.evaluations.suite import Progress
 from manyheads_hub.hub import Hub
 from manyheads_shared.api import Reason, SubmissionState
@@ -34,8 +34,21 @@ class StoppedError(HubError):
 class Worker:
     """Does the jobs of one hub, one after the other."""
 
-    def __init__(self, hub: Hub, *, stop: threading.Event | None = None, on_batch: Progress | None = None) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        stop: threading.Event | None = None,
+        on_batch: Progress | None = None,
+        apart: Callable[[Lease], None] | None = None,
+    ) -> None:
+        """Make a worker.
+
+        Args:
+            apart: does a claimed job elsewhere (`isolation`); here unless given.
+        """
         self._hub, self._stop, self._on_batch = hub, stop or threading.Event(), on_batch
+        self._apart = apart
 
     def run(self, *, once: bool = False) -> int:
         """Work until asked to stop, or with `once` until no job is ready; return how many jobs were done."""
@@ -64,8 +77,13 @@ class Worker:
         if lease is None:
             return False
         logger.info("job %d: %s %s, attempt %d", lease.job_id, lease.kind, lease.subject, lease.attempt)
+        self.do(lease)
+        return True
+
+    def do(self, lease: Lease) -> None:
+        """Do a claimed job, and settle what becomes of it."""
         try:
-            self._do(lease)
+            (self._apart or self._do)(lease)
         except LeaseLostError as error:
             logger.warning("%s", error)
         except StoppedError:
@@ -76,7 +94,6 @@ class Worker:
         except Exception as error:
             logger.exception("job %d failed", lease.job_id)
             self._settle(lease, error)
-        return True
 
     def _do(self, lease: Lease) -> None:
         with self._heartbeat(lease) as beat:
@@ -221,9 +238,10 @@ def _fail_evaluation(session: Session, lease: Lease, error: Exception) -> None:
 
 def _fail_publication(session: Session, lease: Lease, error: Exception) -> None:
     """Try again what may pass by itself; bury what a maintainer must see to. Accepted heads stay accepted."""
-    if not isinstance(error, ManyheadsError) and jobs.retry(session, lease, describe(error)):
+    may_pass = isinstance(error, BoundExceededError) or not isinstance(error, ManyheadsError)
+    if may_pass and jobs.retry(session, lease, describe(error)):
         return
-    if isinstance(error, ManyheadsError):
+    if not may_pass:
         jobs.bury(session, lease, describe(error))
     if not jobs.is_waiting(session, "publish"):  # otherwise the primary was added since, and has its own try
         publishing.withdraw_candidate(session)
