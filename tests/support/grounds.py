@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, delete, exists, insert, select, text
 
 from manyheads_hub.database import Database
 from manyheads_hub.engines.postgres import PostgresServer
@@ -94,6 +94,8 @@ def _copy_tables(here: Hub, there: Hub) -> None:
     with here.database.reader.begin() as source, there.database.writer.begin() as target:
         for table in Table.metadata.sorted_tables:
             rows = [dict(row._mapping) for row in source.execute(select(table))]
+            if target.scalar(select(exists(select(table)))):
+                target.execute(delete(table))  # what a migration put there
             if rows:
                 target.execute(insert(table), rows)
             if "id" in table.c and table.c.id.type.python_type is int:

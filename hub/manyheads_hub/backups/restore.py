@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from alembic import command
-from sqlalchemy import JSON, Connection, MetaData, Table, func, insert, inspect, select
+from sqlalchemy import JSON, Connection, MetaData, Table, delete, exists, func, insert, inspect, select
 
 from manyheads_hub.backups.blob_copies import Progress, copy_blobs
 from manyheads_hub.backups.copies import Copy, read_copy, table_file
@@ -100,6 +100,8 @@ def _fill(connection: Connection, table: Table, source: Path) -> None:
     for column in table.columns:
         if isinstance(column.type, JSON):
             column.type = JSON(none_as_null=True)  # what is absent stays absent, and does not become JSON's null
+    if connection.scalar(select(exists(select(table)))):
+        connection.execute(delete(table))  # what a migration put there; the copy's own stands for it
     with table_file(source, table.name).open("rb") as lines:
         for batch in _batches(parse_row(table, line) for line in lines):
             connection.execute(insert(table), batch)

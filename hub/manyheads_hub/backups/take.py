@@ -6,12 +6,13 @@ from pathlib import Path
 from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
-from manyheads_hub import tables
 from manyheads_hub.backups.blob_copies import Progress, copy_blobs
 from manyheads_hub.backups.copies import DESCRIPTION, FORMAT, Copy, TableCopy, table_file
 from manyheads_hub.backups.rows import read_rows
+from manyheads_hub.every_table import METADATA
 from manyheads_hub.hub import Hub
 from manyheads_hub.storage.directory import DirectoryStorage
+from manyheads_hub.tables import REVISION
 from manyheads_shared import __version__, clock
 from manyheads_shared.digest import digest_file
 from manyheads_shared.files import write_atomic
@@ -32,7 +33,7 @@ def take_copy(hub: Hub, backup: Path, on_blob: Progress | None = None) -> Copy:
     # step 1
     described = {}
     with hub.database.read() as session:
-        for table in tables.Table.metadata.sorted_tables:
+        for table in METADATA.sorted_tables:
             described[table.name] = _copy_table(session, table, kept, folder)
     # step 2
     blobs = copy_blobs(hub.storage, kept, on_blob)
@@ -45,7 +46,7 @@ def take_copy(hub: Hub, backup: Path, on_blob: Progress | None = None) -> Copy:
         created=created,
         hub=hub.settings.name,
         software=f"manyheads {__version__}",
-        revision=tables.REVISION,
+        revision=REVISION,
         tables=described,
         blobs=blobs,
     )
