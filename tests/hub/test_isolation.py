@@ -96,7 +96,7 @@ def test_a_child_dies_with_its_worker(hub: Hub, ada: Owner) -> None:
     children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
     wait_until(lambda: children.read_text().split())
     (child,) = map(int, children.read_text().split())
-    wait_until(lambda: read_resident_bytes(child) > 100 << 20)  # it has begun
+    wait_until(lambda: read_resident_bytes(child) > 300 << 20)  # it has torch, and so is at its job
     worker.kill()
     worker.wait()
     wait_until(lambda: read_resident_bytes(child) == 0, seconds=10)

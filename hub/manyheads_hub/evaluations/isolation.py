@@ -52,17 +52,8 @@ class Isolation:
         Raises:
             BoundExceededError: its process was ended for a bound, or died; the lease is still held.
         """
-        child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [
-                sys.executable,
-                "-m",
-                __name__,
-                str(self.folder),
-                json.dumps(asdict(lease)),
-                str(self.bounds.cpu_seconds),
-                self.log,
-            ]
-        )
+        handed = (str(os.getpid()), str(self.folder), json.dumps(asdict(lease)), str(self.bounds.cpu_seconds), self.log)
+        child = subprocess.Popen([sys.executable, "-m", __name__, *handed])  # noqa: S603 - our own interpreter and module
         began, asked = time.monotonic(), None
         while child.poll() is None:
             now = time.monotonic()
