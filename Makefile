@@ -26,7 +26,7 @@ demo: $(STAMP) ## Run the whole loop on loopback; DATA=folder uses your images, 
 	$(BIN)/python -m deploy.demo $(if $(DATA),--data '$(DATA)') $(if $(GROUP_BY),--group-by '$(GROUP_BY)')
 
 test: $(STAMP) ## Run the tests; T=path narrows them
-	$(BIN)/python -m pytest $(T)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(T)
 
 check: $(STAMP) ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .

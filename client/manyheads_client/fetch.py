@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
@@ -20,6 +20,8 @@ from tuf.ngclient.fetcher import FetcherInterface
 from manyheads_client.errors import EndlessDataError, SlowHubError
 from manyheads_shared import __version__
 from manyheads_shared.errors import HubRefusedError, HubUnreachableError, UsageError
+
+MAX_REDIRECTS = 5
 
 _TOO_MANY_REQUESTS = 429
 _PARTIAL_CONTENT = 206
@@ -113,20 +115,7 @@ class HttpFetcher(Fetcher):
         headers = {"User-Agent": f"manyheads/{__version__}", "Accept-Encoding": "identity"}
         if offset:
             headers["Range"] = f"bytes={offset}-"
-        try:
-            response = self._pool(url).request(
-                "GET",
-                url,
-                headers=headers,
-                preload_content=False,
-                decode_content=False,
-                retries=urllib3.Retry(total=5, connect=0, read=0, status=0, other=0, redirect=5),
-                timeout=urllib3.Timeout(connect=self.limits.connect_seconds, read=self.limits.silence_seconds),
-            )
-        except urllib3.exceptions.HTTPError as error:
-            raise HubUnreachableError(
-                f"{url}: no answer from the hub ({_reason(error)}). Is the address right, and is it up?"
-            ) from error
+        response = self._follow(url, headers)
         try:
             if response.status == _RANGE_NOT_SATISFIABLE:
                 return  # nothing after `offset`; whether that is right, the digest tells
@@ -135,6 +124,35 @@ class HttpFetcher(Fetcher):
             yield from _skip(self._watch(response, url), skip)
         finally:
             response.close()
+
+    def _follow(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        """Ask, and go where the hub sends us: large files may lie in a bucket. Nothing secret is sent, there or here."""
+        address = url
+        for _ in range(MAX_REDIRECTS + 1):
+            response = self._ask(address, headers)
+            location = response.get_redirect_location()
+            if not location:
+                return response
+            response.close()
+            address = _verify_redirect(address, location, response.status)
+        raise HubRefusedError(response.status, "too many redirects", f"{url}: the hub sends us from place to place.")
+
+    def _ask(self, url: str, headers: dict[str, str]) -> urllib3.BaseHTTPResponse:
+        try:
+            return self._pool(url).request(
+                "GET",
+                url,
+                headers=headers,
+                preload_content=False,
+                decode_content=False,
+                redirect=False,
+                retries=False,
+                timeout=urllib3.Timeout(connect=self.limits.connect_seconds, read=self.limits.silence_seconds),
+            )
+        except urllib3.exceptions.HTTPError as error:
+            raise HubUnreachableError(
+                f"{_without_query(url)}: no answer ({_reason(error)}). Is the hub's address right, and is it up?"
+            ) from error
 
     def _watch(self, response: urllib3.BaseHTTPResponse, url: str) -> Iterator[bytes]:
         """Yield what arrives, as long as it arrives fast enough."""
@@ -167,6 +185,26 @@ class HttpFetcher(Fetcher):
         if proxy not in self._pools:
             self._pools[proxy] = urllib3.ProxyManager(proxy, maxsize=8) if proxy else urllib3.PoolManager(maxsize=8)
         return self._pools[proxy]
+
+
+def _verify_redirect(address: str, location: str, status: int) -> str:
+    """Return where a redirect leads.
+
+    Raises:
+        HubRefusedError: to no web address, or from a protected connection to an open one.
+    """
+    target = urljoin(address, location)
+    allowed = ("https",) if urlsplit(address).scheme == "https" else ("http", "https")
+    if urlsplit(target).scheme not in allowed:
+        raise HubRefusedError(
+            status, "redirect", f"{address} sends us to {_without_query(target)}, and we follow to {' or '.join(allowed)} only."
+        )
+    return target
+
+
+def _without_query(url: str) -> str:
+    """Return an address without what may open a bucket to others."""
+    return urlsplit(url)._replace(query="", fragment="").geturl()
 
 
 def _refuse_status(response: urllib3.BaseHTTPResponse, url: str) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from manyheads_shared.calibration import Calibration
+from manyheads_shared.calibration import Calibration, Evidence
 from manyheads_shared.decision import State
 
 
@@ -93,6 +93,19 @@ def decision_rule(calibration: Calibration) -> tuple[str, ...]:
         ),
         "The detector decides first: a head that says yes against a detector that says no is reported as a contradiction.",
     )
+
+
+def worth(name: str, evidence: Evidence) -> str:
+    """What one network's scores are worth: how strong their support can be, and on what images that was measured."""
+    reached: dict[str, str] = {}
+    failed: set[str] = set()
+    for step in evidence.reach:  # mildest first: the last rung before the first that fails
+        if step.ladder not in failed and step.valid:
+            reached[step.ladder] = f"{step.ladder} {step.strength:g}"
+        elif not step.valid:
+            failed.add(step.ladder)
+    strongest = f"its scores support an answer at most {10**evidence.likelihood.cap:.0f} to 1"
+    return f"{name}: {strongest}; validated up to {', '.join(reached.values()) or 'unchanged images alone'}"
 
 
 def printable(text: str) -> str:

@@ -3,7 +3,9 @@
 import typer
 
 from manyheads_contributor.commands import (
+    answer_challenge,
     audit,
+    enrol,
     evaluate,
     fetch_primary,
     import_keras,
@@ -23,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(key.app, name="key")
+app.command("enrol")(enrol.enrol)
 app.command("audit")(audit.audit)
 app.command("train-primary")(train.train_primary)
 app.command("train-head")(train.train_head)
@@ -32,6 +35,7 @@ app.command("import-keras")(import_keras.import_keras)
 app.command("fetch-primary")(fetch_primary.fetch_primary)
 app.command("submit")(submit.submit)
 app.command("status")(status.status)
+app.command("answer-challenge")(answer_challenge.answer_challenge)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""The token that lets an owner submit: from a file or the environment, never from the command line, which others can see."""
+"""Tokens and invitations: from a file or the environment, never from the command line, which others can see."""
 
 import os
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 from manyheads_shared.errors import UsageError
 
 TOKEN_VARIABLE = "MANYHEADS_TOKEN"  # noqa: S105 - the name of a variable, not a secret
-_MAX_TOKEN_BYTES = 4096
+_MAX_SECRET_BYTES = 4096
 
 
 def read_token(path: Path | None, environment: Mapping[str, str] = os.environ) -> str:
@@ -16,20 +16,34 @@ def read_token(path: Path | None, environment: Mapping[str, str] = os.environ) -
     Raises:
         UsageError: neither is there, or it cannot be a token.
     """
+    return read_secret(path, TOKEN_VARIABLE, "--token-file", "mh_…", environment)
+
+
+def read_secret(path: Path | None, variable: str, option: str, form: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Return what a hub's maintainer gave the owner, from a file or else from a variable.
+
+    Args:
+        form: how such a secret begins.
+
+    Raises:
+        UsageError: neither is there, or it cannot be one.
+    """
     if path is not None:
         try:
             with path.open("rb") as stream:
-                text = stream.read(_MAX_TOKEN_BYTES).decode("ascii", errors="replace").strip()
+                text = stream.read(_MAX_SECRET_BYTES).decode("ascii", errors="replace").strip()
         except OSError as error:
-            raise UsageError(f"{path}: expected a file with the hub's token: {error.strerror or error}") from error
+            raise UsageError(
+                f"{path}: expected a file with what the hub's maintainer gave you ({form}): {error.strerror or error}"
+            ) from error
         source = str(path)
     else:
-        text, source = environment.get(TOKEN_VARIABLE, "").strip(), TOKEN_VARIABLE
+        text, source = environment.get(variable, "").strip(), variable
     if not text:
         raise UsageError(
-            f"no token in {source}: expected the one the hub's maintainer gave you (mh_…), "
-            f"in a file named by --token-file or in {TOKEN_VARIABLE}"
+            f"no token in {source}: expected what the hub's maintainer gave you ({form}), "
+            f"in a file named by {option} or in {variable}"
         )
     if not text.isascii() or any(character.isspace() for character in text):
-        raise UsageError(f"{source}: expected one token (mh_…) and nothing else")
+        raise UsageError(f"{source}: expected one token ({form}) and nothing else")
     return text

@@ -15,11 +15,14 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from manyheads_shared import __version__
+from manyheads_shared.accounts import AccountInfo, Enrolled, EnrolmentInfo, KeyInfo
 from manyheads_shared.api import (
     API_PREFIX,
     LENGTH_HEADER,
     OFFSET_HEADER,
     UPLOAD_CHUNK_BYTES,
+    ChallengeAnswer,
+    ChallengeInfo,
     PrimaryInfo,
     Problem,
     SubmissionInfo,
@@ -104,6 +107,22 @@ class HubClient:
         """Return one of the token's owner's submissions."""
         return _parse(self._request("GET", f"{API_PREFIX}/submissions/{submission_id}"), SubmissionInfo)
 
+    def get_account(self) -> AccountInfo:
+        """Return who the token stands for, and what it may."""
+        return _parse(self._request("GET", f"{API_PREFIX}/account"), AccountInfo)
+
+    def get_enrolment(self) -> EnrolmentInfo:
+        """Return what the invitation is for, and the nonce to sign. The client's token is the invitation's code."""
+        return _parse(self._request("GET", f"{API_PREFIX}/enrolment"), EnrolmentInfo)
+
+    def enrol(self, proof: bytes) -> Enrolled:
+        """Enrol with a proof of possession; the invitation is then used up."""
+        return _parse(self._request("POST", f"{API_PREFIX}/enrolment", json={"proof": proof.decode()}), Enrolled)
+
+    def rotate_key(self, proof: bytes) -> KeyInfo:
+        """Replace the owner's key by one whose possession is proven, signed for by the present one."""
+        return _parse(self._request("POST", f"{API_PREFIX}/account/keys", json={"proof": proof.decode()}), KeyInfo)
+
     def submit(self, request: SubmissionRequest) -> SubmissionInfo:
         """Offer a head; everything it names was uploaded before.
 
@@ -113,6 +132,15 @@ class HubClient:
         """
         body = request.model_dump(mode="json")
         return _parse(self._request("POST", f"{API_PREFIX}/submissions", json=body, timeout=OFFER_SECONDS), SubmissionInfo)
+
+    def get_challenge(self, submission_id: str) -> ChallengeInfo:
+        """Return the ownership challenge of one of the token's owner's submissions."""
+        return _parse(self._request("GET", f"{API_PREFIX}/submissions/{submission_id}/challenge"), ChallengeInfo)
+
+    def answer_challenge(self, submission_id: str, answer: ChallengeAnswer) -> ChallengeInfo:
+        """Answer an ownership challenge; everything it names was uploaded before. The same answer again is safe."""
+        path, body = f"{API_PREFIX}/submissions/{submission_id}/challenge", answer.model_dump(mode="json")
+        return _parse(self._request("POST", path, json=body, timeout=OFFER_SECONDS), ChallengeInfo)
 
     def uploaded_bytes(self, digest: Digest) -> tuple[int, bool]:
         """Return how many bytes of an object the hub holds from this owner, and whether that is all of it."""
@@ -199,7 +227,7 @@ class HubClient:
         """Append what is missing to `part`; from its beginning when the hub does not serve parts."""
         held = part.stat().st_size if part.exists() else 0
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={held}-"} if held else {})
-        with _reaching(self.url), self._http.stream("GET", f"{API_PREFIX}/objects/{digest}", headers=headers) as response:
+        with _reaching(self.url), self._open(f"{API_PREFIX}/objects/{digest}", headers) as response:
             if response.status_code == 416:  # nothing is missing, or `part` is not a beginning: the digest will tell
                 return
             if not response.is_success:
@@ -214,6 +242,20 @@ class HubClient:
                     _tell(on_position, stream.tell())
                 stream.flush()
                 os.fsync(stream.fileno())
+
+    @contextmanager
+    def _open(self, path: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        """Open a download at the hub, or where it sends us once: large files may lie in a bucket. The token stays here."""
+        with self._http.stream("GET", path, headers=headers) as response:
+            if not response.has_redirect_location:
+                yield response
+                return
+            address = response.url.join(response.headers["Location"])
+            if address.scheme != "https" and (address.scheme != "http" or response.url.scheme == "https"):
+                response.read()
+                raise _refusal(response)
+        with httpx.stream("GET", address, headers=headers, timeout=self._http.timeout) as response:
+            yield response
 
     def _request(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         with _reaching(self.url):

@@ -6,20 +6,29 @@ from typing import Any
 
 from anyio import CapacityLimiter
 from fastapi import APIRouter, FastAPI
+from prometheus_client import CollectorRegistry
 
+from manyheads_hub.accounts import routes as accounts
+from manyheads_hub.audit import routes as audit
 from manyheads_hub.body_limit import BodyLimit
 from manyheads_hub.bundles import routes as bundles
 from manyheads_hub.bundles import service as bundles_service
 from manyheads_hub.catalogue import routes as catalogue
+from manyheads_hub.contributors import routes as contributors
 from manyheads_hub.deps import HubDep, SessionDep
 from manyheads_hub.hub import build_hub
+from manyheads_hub.monitoring import probes
+from manyheads_hub.monitoring.requests import ObservedRequests, RequestMeter
+from manyheads_hub.pages import desk
 from manyheads_hub.pages import routes as pages
 from manyheads_hub.primaries import routes as primaries
 from manyheads_hub.problems import MEDIA_TYPE, add_handlers
+from manyheads_hub.rate_limit import RateLimit, read_storage
 from manyheads_hub.security import SecurityHeaders
 from manyheads_hub.settings import Settings
 from manyheads_hub.submissions import routes as submissions
 from manyheads_hub.uploads import routes as uploads
+from manyheads_hub.webhooks import routes as webhooks
 from manyheads_shared import __version__
 from manyheads_shared.api import API_PREFIX, Health, Problem
 
@@ -38,7 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.door = CapacityLimiter(DOOR_WIDTH)
         yield
-        hub.database.close()
+        hub.close()
 
     app = _Hub(
         title="manyheads hub",
@@ -52,11 +61,16 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.hub = hub
     app.add_middleware(BodyLimit, max_bytes=settings.limits.request_bytes, uploads_prefix=f"{API_PREFIX}/uploads/")
+    app.add_middleware(RateLimit, storage=read_storage(), limits=settings.limits)
     app.add_middleware(SecurityHeaders)
+    app.state.metrics = CollectorRegistry()
+    app.add_middleware(ObservedRequests, meter=RequestMeter(app.state.metrics))  # the outermost
     add_handlers(app)
     app.include_router(_router, responses=PROBLEMS)
     app.include_router(bundles.tuf_router, responses=PROBLEMS)
     app.include_router(pages.router)
+    app.include_router(probes.router)
+    app.include_router(desk.router)
     return app
 
 
@@ -80,5 +94,5 @@ def get_health(hub: HubDep, session: SessionDep) -> Health:
     return Health(hub=hub.settings.name, software=SOFTWARE, bundle_sequence=bundles_service.latest_sequence(session))
 
 
-for _slice in (primaries, uploads, submissions, catalogue, bundles):
+for _slice in (primaries, uploads, submissions, catalogue, bundles, accounts, contributors, audit, webhooks):
     _router.include_router(_slice.router)

@@ -1,132 +1,79 @@
-"""Blobs: every file the hub keeps, named by digest, written once and never changed."""
+"""Blobs: every file that the hub keeps for ever, named by digest, written once and never changed."""
 
-import os
-from collections.abc import Sequence
-from pathlib import Path
-from typing import BinaryIO, Protocol, overload
+import hashlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import overload
 
+from manyheads_hub.storage.port import Storage, StoredFileMissingError
 from manyheads_shared.digest import Digest, digest_bytes, hex_of, parse_digest
-from manyheads_shared.errors import ManyheadsError
-from manyheads_shared.files import sync_folder, write_atomic
+from manyheads_shared.errors import DigestMismatchError, ManyheadsError
 
 
 class BlobMissingError(ManyheadsError):
-    """The store lost a file that the database names."""
+    """The storage lost a file that the database names."""
 
     def __init__(self, digest: Digest) -> None:
-        super().__init__(f"the blob store holds no {digest}, though the hub knows it; restore blobs/ from a copy")
+        super().__init__(f"the storage holds no blob {digest}, though the hub knows it; restore blobs/ from a copy")
 
 
 class BlobDamagedError(ManyheadsError):
-    """The disk changed a file after it was stored: the hub's fault, not that of whoever asks."""
+    """The storage changed a file after it was kept: the hub's fault, not that of whoever asks."""
 
     def __init__(self, digest: Digest) -> None:
-        super().__init__(f"the disk changed blob {digest}: its bytes are not those it is named by; restore it from a copy")
+        super().__init__(f"blob {digest} was changed: its bytes are not those it is named by; restore it from a copy")
 
 
-class BlobStore(Protocol):
-    """Where blobs lie."""
+class Blobs:
+    """The blobs in a storage, `blobs/ab/ab12…`, each whole or absent."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
 
     def put(self, data: bytes) -> Digest:
         """Keep `data` and return its digest; the same bytes twice are kept once."""
-        ...
+        digest = digest_bytes(data)
+        if not self.exists(digest):
+            self._storage.write(blob_name(digest), data)
+        return digest
 
-    def adopt(self, path: Path, digest: Digest) -> None:
-        """Take over a file whose digest was checked; `path` is gone afterwards."""
-        ...
+    def put_stream(self, digest: Digest, chunks: Iterable[bytes]) -> None:
+        """Keep what comes in chunks, if it is what `digest` names. The same bytes twice are kept once, but read all the same.
+
+        Raises:
+            DigestMismatchError: it is something else; nothing is kept.
+        """
+        checked = _verified(digest, chunks)
+        if self.exists(digest):
+            for _ in checked:
+                pass
+        else:
+            self._storage.write_stream(blob_name(digest), checked)
 
     def read(self, digest: Digest) -> bytes:
         """Return the bytes, checked against their name.
 
         Raises:
             BlobMissingError: nothing by that name.
-            BlobDamagedError: the disk changed them.
+            BlobDamagedError: the storage changed them.
         """
-        ...
-
-    def open(self, digest: Digest) -> BinaryIO:
-        """Return a stream of the bytes, not checked: the receiver does that.
-
-        Raises:
-            BlobMissingError: nothing by that name.
-        """
-        ...
-
-    def size(self, digest: Digest) -> int:
-        """Return the number of bytes.
-
-        Raises:
-            BlobMissingError: nothing by that name.
-        """
-        ...
-
-    def exists(self, digest: Digest) -> bool:
-        """Whether the store holds it."""
-        ...
-
-
-class DirectoryBlobStore:
-    """Blobs as files, `ab/ab12…`, whole or absent."""
-
-    def __init__(self, root: Path) -> None:
-        self._root = root
-
-    def put(self, data: bytes) -> Digest:
-        """See `BlobStore.put`."""
-        digest = digest_bytes(data)
-        if not self.exists(digest):
-            write_atomic(self._path(digest), data)
-        return digest
-
-    def adopt(self, path: Path, digest: Digest) -> None:
-        """See `BlobStore.adopt`. `path` must lie on the same file system."""
-        target = self._path(digest)
-        if target.exists():
-            path.unlink()
-            return
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("rb") as stream:
-            os.fsync(stream.fileno())
-        path.replace(target)
-        sync_folder(target.parent)
-        sync_folder(self._root)  # the folder itself may be new
-
-    def read(self, digest: Digest) -> bytes:
-        """See `BlobStore.read`."""
-        with self.open(digest) as stream:
-            data = stream.read()
+        try:
+            data = self._storage.read(blob_name(digest))
+        except StoredFileMissingError as error:
+            raise BlobMissingError(digest) from error
         if digest_bytes(data) != digest:
             raise BlobDamagedError(digest)
         return data
 
-    def open(self, digest: Digest) -> BinaryIO:
-        """See `BlobStore.open`."""
-        try:
-            return self._path(digest).open("rb")
-        except FileNotFoundError as error:
-            raise BlobMissingError(digest) from error
-
-    def size(self, digest: Digest) -> int:
-        """See `BlobStore.size`."""
-        try:
-            return self._path(digest).stat().st_size
-        except FileNotFoundError as error:
-            raise BlobMissingError(digest) from error
-
     def exists(self, digest: Digest) -> bool:
-        """See `BlobStore.exists`."""
-        return self._path(digest).is_file()
-
-    def _path(self, digest: Digest) -> Path:
-        name = hex_of(digest)
-        return self._root / name[:2] / name
+        """Whether the storage holds it."""
+        return self._storage.find_size(blob_name(digest)) is not None
 
 
 class BlobSequence(Sequence[bytes]):
     """The bytes of several blobs, each read when it is asked for."""
 
-    def __init__(self, store: BlobStore, digests: Sequence[str]) -> None:
-        self._store, self._digests = store, [parse_digest(digest) for digest in digests]
+    def __init__(self, blobs: Blobs, digests: Sequence[str]) -> None:
+        self._blobs, self._digests = blobs, [parse_digest(digest) for digest in digests]
 
     def __len__(self) -> int:
         return len(self._digests)
@@ -139,5 +86,22 @@ class BlobSequence(Sequence[bytes]):
 
     def __getitem__(self, index: int | slice) -> "bytes | BlobSequence":
         if isinstance(index, slice):
-            return BlobSequence(self._store, self._digests[index])
-        return self._store.read(self._digests[index])
+            return BlobSequence(self._blobs, self._digests[index])
+        return self._blobs.read(self._digests[index])
+
+
+def blob_name(digest: Digest) -> str:
+    """Return a blob's name in the storage."""
+    name = hex_of(digest)
+    return f"blobs/{name[:2]}/{name}"
+
+
+def _verified(digest: Digest, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass chunks on and raise at their end when they were other bytes."""
+    sha256 = hashlib.sha256()
+    for chunk in chunks:
+        sha256.update(chunk)
+        yield chunk
+    actual = Digest(f"sha256:{sha256.hexdigest()}")
+    if actual != digest:
+        raise DigestMismatchError("upload", digest, actual)

@@ -4,7 +4,23 @@ import logging
 
 import typer
 
-from manyheads_hub.commands import enrol, init, keys, openapi, publish, review, serve
+from manyheads_hub.commands import (
+    accounts,
+    aliases,
+    audit,
+    backup,
+    enrol,
+    init,
+    keys,
+    lifecycle,
+    openapi,
+    owner_keys,
+    publish,
+    review,
+    serve,
+    tokens,
+    webhooks,
+)
 from manyheads_shared import terminal
 
 app = typer.Typer(
@@ -21,13 +37,21 @@ for _name, _command, _example in (
     ("suite", publish.suite, "suite ./hub ./suite-2"),
     ("publish-primary", publish.publish_primary, "publish-primary ./hub primary.safetensors"),
     ("enrol", enrol.enrol, "enrol ./hub ada --key ada.pub --generator dcgan --generator wgan"),
+    ("invite", enrol.invite, "invite ./hub ada --generator dcgan"),
     ("review", review.review, "review ./hub 3f9a0c1b2d4e"),
     ("publish-bundle", publish.publish_bundle, "publish-bundle ./hub"),
     ("yank", publish.yank, 'yank ./hub dcgan@1 --reason "claims photographs of cats"'),
+    ("backup", backup.backup, "backup ./hub /mnt/backup"),
+    ("restore", backup.restore, "restore /mnt/backup ./hub-again"),
+    ("quarantine", lifecycle.quarantine, 'quarantine ./hub dcgan@1 --reason "names a real person\'s photographs"'),
+    ("release", lifecycle.release, 'release ./hub dcgan@1 --reason "examined, harmless"'),
+    ("refuse", lifecycle.refuse, 'refuse ./hub 3f9a0c1b2d4e --reason "not the owner of this generator"'),
+    ("recall", lifecycle.recall, "recall ./hub dcgan@1 --json"),
     ("openapi", openapi.openapi, "openapi > openapi.json"),
 ):
     app.command(_name, epilog=f"Example: manyheads-hub {_example}")(_command)
-app.add_typer(keys.app, name="keys")
+for _group in (accounts, tokens, owner_keys, keys, aliases, audit, webhooks):
+    app.add_typer(_group.app, name=_group.__name__.rpartition(".")[2].replace("_", "-"))
 
 
 def main() -> None:

@@ -6,25 +6,37 @@ A killed `init` leaves what it had built, private keys included, in a hidden fol
 import glob
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from manyheads_hub.database import Database
+from securesystemslib.signer import SSlibKey
+from sqlalchemy import exists, select
+from tuf.api.metadata import Metadata, Root
+
 from manyheads_hub.evaluations.policy import Policy, write_policy
+from manyheads_hub.hub import Hub, build_hub
 from manyheads_hub.migrations.run import upgrade
 from manyheads_hub.settings import SETTINGS_FILE, Settings, check_hub_name
+from manyheads_hub.signing.ceremony import count_signatures, draft_first_root, write_draft
 from manyheads_hub.signing.keyring import create_keys, read_passphrase
-from manyheads_hub.signing.repository import TufRepository
+from manyheads_hub.signing.repository import is_signed
+from manyheads_hub.signing.tuf_files import RepositoryStateError
+from manyheads_hub.storage.location import S3Location
+from manyheads_hub.tables import ContributorRow, PrimaryRow
 from manyheads_shared.dataset import Dataset, scan_dataset
 from manyheads_shared.errors import DatasetError, UsageError
 from manyheads_shared.files import sync_folder, write_atomic
 
 
-def check_new_hub(folder: Path, *, name: str, suite: Path | None) -> Settings:
+def check_new_hub(
+    folder: Path, *, name: str, suite: Path | None, database: str | None = None, storage: S3Location | None = None
+) -> Settings:
     """Return the settings of a hub that may be made.
 
     Raises:
-        UsageError: a hub or anything else is there, or the name is none.
+        UsageError: a hub or anything else is there, in the folder, the database or the bucket; or the name is none.
+        UnavailableError: the database or the bucket does not answer.
         DatasetError: the suite cannot be used.
     """
     if (folder / SETTINGS_FILE).exists():
@@ -33,7 +45,13 @@ def check_new_hub(folder: Path, *, name: str, suite: Path | None) -> Settings:
         raise UsageError(f"{folder}: expected a new or empty folder, this one holds other things; choose another")
     if suite is not None:
         check_suite_folder(suite)
-    return Settings(folder, check_hub_name(name), None if suite is None else suite.resolve())
+    settings = Settings(folder, check_hub_name(name), None if suite is None else suite.resolve(), database, storage)
+    hub = build_hub(settings)
+    try:
+        _check_unused(hub)
+    finally:
+        hub.close()
+    return settings
 
 
 def check_suite_folder(folder: Path) -> Dataset:
@@ -51,8 +69,14 @@ def check_suite_folder(folder: Path) -> Dataset:
     return dataset
 
 
-def create_hub(settings: Settings) -> None:
-    """Make a hub: database, keys, TUF repository, policy, settings."""
+def create_hub(settings: Settings, root_keys: Sequence[SSlibKey] = (), root_threshold: int = 2) -> None:
+    """Make a hub: database, keys, TUF repository, policy, settings.
+
+    Args:
+        root_keys: public root keys whose private halves are elsewhere; the hub is then complete after `complete_hub`, with
+            the draft that lies in `root-draft.json`. Without any, root keys are made here.
+        root_threshold: how many of them must sign.
+    """
     folder = settings.folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{folder.name}.manyheads-init-"
@@ -60,7 +84,7 @@ def create_hub(settings: Settings) -> None:
         shutil.rmtree(left_over)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=prefix))  # mode 0700
     try:
-        _fill(replace(settings, folder=temporary))
+        _fill(replace(settings, folder=temporary), root_keys, root_threshold)
         temporary.replace(folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -68,14 +92,47 @@ def create_hub(settings: Settings) -> None:
     sync_folder(folder.parent)
 
 
-def _fill(settings: Settings) -> None:
-    settings.partial_uploads.mkdir(parents=True)
-    database = Database(settings.database)
-    try:
-        upgrade(database)
-    finally:
-        database.close()
-    keyring = create_keys(settings.keys, read_passphrase())
-    write_atomic(settings.root, TufRepository(settings.tuf_metadata, settings.tuf_targets, keyring).create())
+def complete_hub(hub: Hub, first_root: Metadata[Root]) -> None:
+    """Complete a hub whose root was signed elsewhere (`signing.ceremony`).
+
+    Raises:
+        RepositoryStateError: the root has too few signatures, or is no first root.
+    """
+    if first_root.signed.version != 1 or not is_signed("root", first_root, first_root.signed):
+        raise RepositoryStateError(
+            f"expected root 1 with {first_root.signed.roles['root'].threshold} signatures of its root keys, got root "
+            f"{first_root.signed.version} with {count_signatures(first_root, first_root.signed)}; let more of them sign"
+        )
+    write_atomic(hub.settings.root, hub.repository.create(first_root))
+
+
+def _check_unused(hub: Hub) -> None:
+    """Check that what the hub would share with nobody is there and empty. In a new folder everything is."""
+    if hub.settings.database is not None and hub.database.find_revision() is not None:
+        with hub.database.read() as session:
+            if session.scalars(select(exists(select(PrimaryRow)) | exists(select(ContributorRow)))).one():
+                raise UsageError(f"{hub.settings.database}: this database is a hub's already; make another one")
+    if hub.settings.storage is not None:
+        hub.storage.check()
+        for prefix in ("tuf", "blobs", "uploads"):
+            if found := next(hub.storage.list(prefix), None):
+                raise UsageError(
+                    f"{hub.storage.place(found.name)}: another hub lies here. Choose another prefix, or remove what a killed "
+                    "`init` left"
+                )
+
+
+def _fill(settings: Settings, root_keys: Sequence[SSlibKey], root_threshold: int) -> None:
+    """Make everything. What lies outside the folder comes last, so that a kill leaves little of it."""
+    keyring = create_keys(settings.keys, read_passphrase(), but=frozenset({"root"}) if root_keys else frozenset())
     write_policy(settings.policy, Policy.new())
     settings.write()
+    hub = replace(build_hub(settings), keyring=keyring)
+    try:
+        upgrade(hub.database)
+        if root_keys:
+            write_draft(settings.root_draft, draft_first_root(keyring, root_keys, root_threshold))
+        else:
+            write_atomic(settings.root, hub.repository.create())
+    finally:
+        hub.close()

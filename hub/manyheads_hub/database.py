@@ -1,31 +1,55 @@
-"""SQLite through SQLAlchemy: sessions that commit once, at the edge. Making the tables is for `migrations.run`.
+"""The hub's database through SQLAlchemy: sessions that commit once, at the edge. Making the tables is for `migrations.run`.
 
-A writing session takes the write lock at once (BEGIN IMMEDIATE): two writers queue for it, neither fails half-way. WAL lets
-readers go on meanwhile.
+SQLite and PostgreSQL differ in `engines`; from here on there is one code path. On both, one transaction writes at a time: a
+writing session takes the write lock at once, so that two writers queue for it and neither fails half-way, and everything it
+reads stays true until it commits. Readers go on meanwhile and see one moment (decision 0009).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
-from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from manyheads_hub.tables import REVISION
 from manyheads_shared.errors import UsageError
 
-BUSY_TIMEOUT_MS = 30_000  # a writer waits this long for another; ours hold the lock for milliseconds
+WAIT_SECONDS = 0.2  # between two looks at whether another process still holds a lock
+
+Verify = Callable[[], None]  # raises UnavailableError when a lock was lost: the connection that held it broke
+
+
+class Server(Protocol):
+    """What SQLite and PostgreSQL do differently."""
+
+    address: str  # for people, without a password
+
+    def connect(self) -> tuple[Engine, Engine]:
+        """Return an engine whose transactions see one moment, and one whose transactions hold the write lock."""
+        ...
+
+    def try_lock(self, name: str) -> AbstractContextManager[Verify | None]:
+        """Hold a lock while the block runs, among all processes on this database; None when another holds it."""
+        ...
+
+    def read_revision(self, engine: Engine) -> str | None:
+        """Return the newest migration that made the tables; None where there are none.
+
+        Raises:
+            UsageError: it is no database of a hub, or of a version that we do not run on.
+            UnavailableError: it does not answer.
+        """
+        ...
 
 
 class Database:
     """A hub's database."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.reader = _create_engine(path)
-        self.writer = self.reader.execution_options(begin="BEGIN IMMEDIATE")
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.reader, self.writer = server.connect()
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -39,6 +63,24 @@ class Database:
         with Session(self.writer, expire_on_commit=False) as session, session.begin():
             yield session
 
+    @contextmanager
+    def alone(self, name: str, on_wait: Callable[[], None] = lambda: None) -> Iterator[Verify]:
+        """Let one process at a time into the block of a name; whoever was killed in there holds it no longer.
+
+        Args:
+            on_wait: called now and then while another process is in it; what it raises ends the waiting.
+
+        Returns:
+            A function to call before a step that must not be taken by two.
+        """
+        while True:
+            with self.server.try_lock(name) as verify:
+                if verify is not None:
+                    yield verify
+                    return
+            on_wait()
+            time.sleep(WAIT_SECONDS)
+
     def check_version(self) -> None:
         """Check that the tables are those this software was written for.
 
@@ -46,7 +88,7 @@ class Database:
             UsageError: no database, or another version's.
         """
         if (found := self.read_revision()) != REVISION:
-            raise UsageError(f"{self.path}: expected tables of revision {REVISION}, got {found}; update manyheads")
+            raise UsageError(f"{self.server.address}: expected tables of revision {REVISION}, got {found}; update manyheads")
 
     def read_revision(self) -> str:
         """Return the newest migration that made these tables.
@@ -54,32 +96,14 @@ class Database:
         Raises:
             UsageError: no database, or none of a hub.
         """
-        if not self.path.is_file():
-            raise UsageError(f"{self.path}: no such database; the hub's folder is not whole, restore it from a copy")
-        try:
-            with self.reader.connect() as connection:
-                return str(connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar())
-        except DatabaseError as error:
-            raise UsageError(f"{self.path}: this is no hub's database ({error.orig}); restore it from a copy") from error
+        if (found := self.find_revision()) is None:
+            raise UsageError(f"{self.server.address}: the database has no tables of a hub; restore it from a copy")
+        return found
+
+    def find_revision(self) -> str | None:
+        """Return the newest migration that made these tables; None where there are none; see `Server.read_revision`."""
+        return self.server.read_revision(self.reader)
 
     def close(self) -> None:
         """Close every connection."""
         self.reader.dispose()
-
-
-def _create_engine(path: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{path}")
-
-    @event.listens_for(engine, "connect")
-    def _configure(connection: Any, record: Any) -> None:
-        connection.isolation_level = None  # sqlite3 would begin transactions on its own, and too late
-        cursor = connection.cursor()
-        for pragma in ("journal_mode = WAL", f"busy_timeout = {BUSY_TIMEOUT_MS}", "foreign_keys = ON", "synchronous = FULL"):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
-
-    return engine

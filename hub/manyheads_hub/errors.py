@@ -3,6 +3,9 @@
     HubError (ManyheadsError)
     ├── UnauthorisedError   401  no token, or none we know
     ├── ForbiddenError      403  a known caller, and not theirs
+    │   ├── ScopeError           a token that is not for this
+    │   ├── FormError            a form that this hub's own page did not send
+    │   └── QuarantinedError     a head that nobody may download
     ├── NotFoundError       404
     ├── StalledError        408  no byte came for too long
     ├── ConflictError       409  it is there already, or somebody was quicker
@@ -11,10 +14,13 @@
     ├── InvalidRequestError 422  well formed, and it cannot be
     │   └── SubmissionError      what is offered does not belong together
     ├── QuotaError          429
+    ├── RateLimitError      429  too many requests in a minute
     ├── NotReadyError       503  the hub lacks a primary, a suite or a key
+    ├── UnavailableError    503  the hub's database or storage does not answer, or refuses the hub
     └── PublicationError         a bundle could not be published (command line only)
 
-`LeaseLostError`, in `evaluations.jobs`, never leaves the worker. Errors of `manyheads_shared` about the bytes a caller sent
+`AuditError`, in `audit.chain`, is the command line's; `ForbiddenAddressError`, in `webhooks.guard`, the courier's;
+`LeaseLostError`, in `evaluations.jobs`, the worker's. Errors of `manyheads_shared` about the bytes a caller sent
 become 422 with their own code (`app.py`).
 """
 
@@ -40,6 +46,18 @@ class ForbiddenError(HubError):
     """The caller is known, and this is not theirs."""
 
     status_code = 403
+
+
+class ScopeError(ForbiddenError):
+    """The token is not for this."""
+
+
+class FormError(ForbiddenError):
+    """A form came that this hub's own page did not send."""
+
+
+class QuarantinedError(ForbiddenError):
+    """A quarantined head: nobody may download it."""
 
 
 class NotFoundError(HubError):
@@ -90,10 +108,27 @@ class QuotaError(HubError):
     status_code = 429
 
 
+class RateLimitError(HubError):
+    """Too many requests in a minute."""
+
+    status_code = 429
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after  # seconds
+
+
 class NotReadyError(HubError):
     """The hub lacks a primary, a suite or a key."""
 
     status_code = 503
+
+
+class UnavailableError(HubError):
+    """The hub's database or storage does not answer, or refuses the hub."""
+
+    status_code = 503
+    exit_code = 4
 
 
 class PublicationError(HubError):

@@ -1,16 +1,18 @@
-"""A hub's folder, opened: settings, database, blobs, keys. What the API, the worker and the commands share."""
+"""A hub's folder, opened: settings, database, storage, keys. What the API, the worker and the commands share."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from manyheads_hub.blobs import BlobStore, DirectoryBlobStore
+from manyheads_hub.blobs import Blobs
 from manyheads_hub.database import Database
 from manyheads_hub.errors import NotReadyError
 from manyheads_hub.settings import Settings
 from manyheads_hub.signing.keyring import Keyring, read_passphrase
+from manyheads_hub.signing.ledger import DatabaseLedger
 from manyheads_hub.signing.repository import TufRepository
+from manyheads_hub.storage.port import Storage
 from manyheads_hub.tables import REVISION
 
 
@@ -20,13 +22,18 @@ class Hub:
 
     settings: Settings
     database: Database
-    blobs: BlobStore
+    storage: Storage
     keyring: Keyring
+
+    @property
+    def blobs(self) -> Blobs:
+        """Every file named by digest."""
+        return Blobs(self.storage)
 
     @property
     def repository(self) -> TufRepository:
         """The TUF repository."""
-        return TufRepository(self.settings.tuf_metadata, self.settings.tuf_targets, self.keyring)
+        return TufRepository(self.storage, self.database.alone, DatabaseLedger(self.database), self.keyring)
 
     def fresh_settings(self) -> Settings:
         """Read hub.toml again: the suite may have changed since the hub was opened."""
@@ -45,11 +52,51 @@ class Hub:
             )
         return suite
 
+    def close(self) -> None:
+        """Close every connection."""
+        self.database.close()
+        self.storage.close()
+
 
 def build_hub(settings: Settings) -> Hub:
     """Return the hub that settings describe. Nothing is read or connected before it is used."""
-    keyring = Keyring(settings.keys, read_passphrase())
-    return Hub(settings, Database(settings.database), DirectoryBlobStore(settings.blobs), keyring)
+    return Hub(settings, build_database(settings), build_storage(settings), Keyring(settings.keys, read_passphrase()))
+
+
+def build_database(settings: Settings) -> Database:
+    """Return the database that settings name."""
+    if settings.database is None:
+        from manyheads_hub.engines.sqlite import SqliteServer  # noqa: PLC0415 - one of two
+
+        return Database(SqliteServer(settings.sqlite))
+    from manyheads_hub.engines.postgres import PostgresServer  # noqa: PLC0415 - loaded by those who use it
+
+    return Database(PostgresServer(settings.database))
+
+
+def build_storage(settings: Settings) -> Storage:
+    """Return the storage that settings name."""
+    if settings.storage is None:
+        from manyheads_hub.storage.directory import DirectoryStorage  # noqa: PLC0415 - one of two
+
+        return DirectoryStorage(settings.folder)
+    from manyheads_hub.storage.s3 import S3Storage  # noqa: PLC0415 - boto3 takes half a second to load
+
+    return S3Storage(settings.storage)
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Hub]:
+    """Open the hub in `folder` as it is, whatever its tables, and close it afterwards.
+
+    Raises:
+        UsageError: no hub there, or its settings are wrong.
+    """
+    hub = build_hub(Settings.read(folder))
+    try:
+        yield hub
+    finally:
+        hub.close()
 
 
 @contextmanager
@@ -58,14 +105,12 @@ def open_hub(folder: Path) -> Iterator[Hub]:
 
     Raises:
         UsageError: no hub there, its settings are wrong, or a later version made its database.
+        UnavailableError: the database does not answer.
     """
-    hub = build_hub(Settings.read(folder))
-    try:
+    with opened(folder) as hub:
         if hub.database.read_revision() < REVISION:
             from manyheads_hub.migrations.run import upgrade  # noqa: PLC0415 - Alembic takes a second to load
 
             upgrade(hub.database)
         hub.database.check_version()
         yield hub
-    finally:
-        hub.database.close()

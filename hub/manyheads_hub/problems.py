@@ -8,16 +8,18 @@ from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
-from manyheads_hub.errors import HubError, UploadOffsetError, code_of
+from manyheads_hub.errors import HubError, RateLimitError, UploadOffsetError, code_of
 from manyheads_hub.pages.render import problem_page, wants_page
 from manyheads_hub.security import SECURITY_HEADERS
 from manyheads_shared.api import OFFSET_HEADER, Problem
 from manyheads_shared.errors import FormatError, ImageError, ManyheadsError, VerificationError
 
 MEDIA_TYPE = "application/problem+json"
+POSTGRES_DISK_FULL = "53100"
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,9 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(OSError, _on_os_error)
     app.add_exception_handler(OperationalError, _on_database_error)
+    app.add_exception_handler(InterfaceError, _on_unavailable)
+    app.add_exception_handler(PoolTimeoutError, _on_unavailable)
+    app.add_exception_handler(DataError, _on_impossible_value)
     app.add_exception_handler(Exception, _on_bug)
 
 
@@ -53,6 +58,8 @@ def _on_error(request: Request, error: Exception) -> Response:
     headers = {"Cache-Control": "no-store"}
     if isinstance(error, UploadOffsetError):
         headers[OFFSET_HEADER] = str(error.offset)
+    if isinstance(error, RateLimitError):
+        headers["Retry-After"] = str(error.retry_after)
     if isinstance(error, HubError):
         if error.status_code == 401:
             headers["WWW-Authenticate"] = "Bearer"
@@ -93,9 +100,24 @@ def _on_os_error(request: Request, error: Exception) -> Response:
 
 def _on_database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, OperationalError)
-    if getattr(error.orig, "sqlite_errorcode", None) != sqlite3.SQLITE_FULL:
+    sqlite_code, postgres_code = (getattr(error.orig, name, None) for name in ("sqlite_errorcode", "sqlstate"))
+    if sqlite_code == sqlite3.SQLITE_FULL or postgres_code == POSTGRES_DISK_FULL:
+        return _answer_full(request)
+    if sqlite_code is not None and sqlite_code != sqlite3.SQLITE_BUSY:
         raise error
-    return _answer_full(request)
+    return _on_unavailable(request, error)
+
+
+def _on_unavailable(request: Request, error: Exception) -> Response:
+    """Answer while the database is restarted, moved or overrun."""
+    logger.error("%s %s: %s", request.method, request.url.path, error)
+    detail = "the hub's database does not answer just now; nothing was changed, try again in a moment"
+    return _answer(request, 503, "unavailable", detail, {"Retry-After": "5"})
+
+
+def _on_impossible_value(request: Request, error: Exception) -> Response:
+    """Answer for a text that PostgreSQL cannot hold: one with a zero byte."""
+    return _answer(request, 422, "invalid-request", "expected text without zero bytes in the address and the query")
 
 
 def _answer_full(request: Request) -> Response:

@@ -5,18 +5,17 @@ the TUF repository, which changes over in one step, whether clients can see that
 never was, and its number is free.
 """
 
-import fcntl
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import IO
+from typing import Any
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from manyheads_hub.blobs import BlobSequence, BlobStore
+from manyheads_hub.audit.log import WORKER, record
+from manyheads_hub.blobs import Blobs, BlobSequence
 from manyheads_hub.bundles import queries as bundles
 from manyheads_hub.bundles import service as bundles_service
 from manyheads_hub.bundles.build import BuiltBundle, build_bundle
@@ -24,19 +23,21 @@ from manyheads_hub.catalogue import queries as catalogue
 from manyheads_hub.catalogue.service import to_generator
 from manyheads_hub.errors import NotReadyError
 from manyheads_hub.evaluations.policy import Policy, read_policy
+from manyheads_hub.evaluations.restating import sign_statements_again
 from manyheads_hub.evaluations.scores import Scores
 from manyheads_hub.evaluations.suite import Suite, load_suite
 from manyheads_hub.hub import Hub
 from manyheads_hub.primaries import queries as primaries
-from manyheads_hub.tables import BundleRow, ContributorRow, HeadRow, PrimaryRow, PublishedObjectRow, SubmissionRow
+from manyheads_hub.tables import BundleRow, HeadRow, PrimaryRow, PublishedObjectRow, SubmissionRow
 from manyheads_shared import clock
 from manyheads_shared.api import BundleInfo
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
 from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut, object_target
 from manyheads_shared.digest import Digest
+from manyheads_shared.rungs import Rung
 
 OBSOLETE = "made for an earlier primary; its owner can train it again on the present one"
-WAIT_SECONDS = 0.2  # between two looks at whether another process still publishes
+LOCK = "publish"
 
 logger = logging.getLogger(__name__)
 
@@ -60,10 +61,7 @@ def publishing_alone(hub: Hub, on_wait: Callable[[], None] = lambda: None) -> It
     Args:
         on_wait: called now and then while another process publishes; what it raises ends the waiting.
     """
-    with (hub.settings.folder / "publish.lock").open("w") as lock:
-        while not _try_lock(lock):
-            on_wait()
-            time.sleep(WAIT_SECONDS)
+    with hub.database.alone(LOCK, on_wait):
         _end_cut_short(hub)
         try:
             yield
@@ -84,6 +82,7 @@ def prepare(hub: Hub) -> Edition:
         MissingKeysError: the keys that publishing needs are not here.
     """
     hub.keyring.signers("targets")  # before minutes are spent on measuring
+    sign_statements_again(hub)
     with hub.database.read() as session:
         row = primaries.newest(session)
         if row is None:
@@ -98,7 +97,9 @@ def prepare(hub: Hub) -> Edition:
     )
 
 
-def publish(hub: Hub, edition: Edition, measured: Iterator[Scores]) -> BundleInfo:
+def publish(
+    hub: Hub, edition: Edition, measured: Iterator[Scores], degraded: Mapping[Rung, Mapping[Digest | None, Scores]]
+) -> BundleInfo:
     """Publish a bundle, unless it would say what the newest one says already. Call it while `publishing_alone`.
 
     The plan: (1) build from the scores; (2) nothing new: done; (3) keep the objects and the bundle's row; (4) sign;
@@ -106,6 +107,7 @@ def publish(hub: Hub, edition: Edition, measured: Iterator[Scores]) -> BundleInf
 
     Args:
         measured: the detector's scores, then each head's, as `measure_catalogue` returns them.
+        degraded: the same by rung and head, as `measure_rungs` returns them.
 
     Raises:
         BundleError: the suite leaves nothing to calibrate from.
@@ -115,7 +117,7 @@ def publish(hub: Hub, edition: Edition, measured: Iterator[Scores]) -> BundleInf
     with hub.database.read() as session:
         newest = bundles.latest(session)
         before = None if newest is None else BundleManifest.from_bytes(hub.blobs.read(newest.digest))
-        built = _build(session, hub, edition, measured, sequence=1 if newest is None else newest.sequence + 1)
+        built = _build(session, hub, edition, measured, degraded, sequence=1 if newest is None else newest.sequence + 1)
     # step 2
     if before is not None and _says_the_same(before, built.manifest):
         logger.info("bundle %d is up to date", before.sequence)
@@ -154,20 +156,29 @@ def withdraw_candidate(session: Session) -> PrimaryRow | None:
     if row is None or row.published is not None or bundles.names_primary(session, row.digest):
         return None
     session.delete(row)
+    record(session, WORKER, "primary.withdrawn", f"{row.name}@{row.version}", details={"primary": row.digest})
     return row
 
 
-def _build(session: Session, hub: Hub, edition: Edition, measured: Iterator[Scores], *, sequence: int) -> BuiltBundle:
+def _build(
+    session: Session,
+    hub: Hub,
+    edition: Edition,
+    measured: Iterator[Scores],
+    degraded: Mapping[Rung, Mapping[Digest | None, Scores]],
+    *,
+    sequence: int,
+) -> BuiltBundle:
     """Build from the scores of what is still listed: a head may have been yanked while it was measured."""
     primary = edition.primary.digest
     detector_scores = next(measured)
     listed = {row.digest: row for row in catalogue.listed_heads(session, primary)}
-    contributors = {row.id: row for row in session.scalars(select(ContributorRow))}
+    signers = catalogue.signing_keys(session)  # each head's own: its owner may have another key by now
 
     def entries() -> Iterator[tuple[BundleHead, Scores]]:
         for head, scores in zip(edition.heads, measured, strict=True):
             if (row := listed.get(head.digest)) is not None:
-                yield _to_entry(row, contributors[row.contributor_id]), scores
+                yield _to_entry(row, signers[head.digest].key_id), scores
 
     return build_bundle(
         hub=hub.settings.name,
@@ -177,33 +188,31 @@ def _build(session: Session, hub: Hub, edition: Edition, measured: Iterator[Scor
         suite=edition.suite.digest,
         detector_scores=detector_scores,
         heads=entries(),
+        degraded=degraded,
         left_out=[_to_left_out(row, primary) for row in catalogue.all_heads(session) if row.digest not in listed],
-        owner_keys={row.key_id: row.public_key for row in contributors.values()},
+        owner_keys={key.key_id: key.public_key for key in signers.values()},
         hub_key=hub.keyring.evaluation_key(),
         policy=edition.policy,
     )
 
 
-def _to_entry(row: HeadRow, contributor: ContributorRow) -> BundleHead:
+def _to_entry(row: HeadRow, owner_key: str) -> BundleHead:
     return BundleHead(
         generator=to_generator(row),
         head=row.digest,
-        owner_key=contributor.key_id,
+        owner_key=owner_key,
         owner_statement=row.owner_statement,
         hub_statement=row.hub_statement,
     )
 
 
 def _to_left_out(row: HeadRow, primary: Digest) -> LeftOut:
-    obsolete = row.state == "listed" and row.primary != primary
-    return LeftOut.model_validate(
-        {
-            "generator": to_generator(row),
-            "head": row.digest,
-            "state": "obsolete" if obsolete else row.state,
-            "reason": OBSOLETE if obsolete else row.reason,
-        }
-    )
+    state, reason = row.state, row.reason
+    if state == "listed" and row.primary != primary:
+        state, reason = "obsolete", OBSOLETE
+    elif state == "quarantined":  # a state that the format does not know
+        state, reason = "yanked", f"quarantined: {reason}"
+    return LeftOut.model_validate({"generator": to_generator(row), "head": row.digest, "state": state, "reason": reason})
 
 
 def _says_the_same(before: BundleManifest, after: BundleManifest) -> bool:
@@ -217,16 +226,17 @@ def _mark_published(session: Session, manifest: BundleManifest) -> None:
     bundle = session.get(BundleRow, manifest.sequence)
     assert bundle is not None  # step 3 of `publish`
     bundle.published = now
-    session.execute(
-        update(PrimaryRow).where(PrimaryRow.digest == manifest.primary, PrimaryRow.published.is_(None)).values(published=now)
-    )
+    primary = primaries.find(session, manifest.primary)
+    assert primary is not None  # a bundle refers to it
+    if primary.published is None:
+        primary.published = now
+        details: dict[str, Any] = {"primary": primary.digest, "bundle": manifest.sequence}
+        record(session, WORKER, "primary.published", f"{primary.name}@{primary.version}", details=details)
     for left_out in manifest.left_out:
-        if left_out.state == "obsolete":
-            session.execute(
-                update(HeadRow)
-                .where(HeadRow.digest == left_out.head, HeadRow.state == "listed")
-                .values(state="obsolete", reason=left_out.reason)
-            )
+        head = session.get_one(HeadRow, left_out.head)
+        if left_out.state == "obsolete" and head.state == "listed":
+            head.state, head.reason = "obsolete", left_out.reason
+            record(session, WORKER, "head.obsolete", left_out.generator.title, reason=left_out.reason)
     heads = [entry.head for entry in manifest.heads]
     accepted = select(HeadRow.submission_id).where(HeadRow.digest.in_(heads))
     session.execute(
@@ -237,14 +247,8 @@ def _mark_published(session: Session, manifest: BundleManifest) -> None:
     named = {manifest.digest, *manifest.object_digests()}
     known = set(session.scalars(select(PublishedObjectRow.digest).where(PublishedObjectRow.digest.in_(named))))
     session.add_all(PublishedObjectRow(digest=digest, sequence=manifest.sequence) for digest in sorted(named - known))
-
-
-def _try_lock(lock: IO[str]) -> bool:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+    details = {"digest": manifest.digest, "heads": [entry.generator.title for entry in manifest.heads]}
+    record(session, WORKER, "bundle.published", str(manifest.sequence), details=details)
 
 
 def _end_cut_short(hub: Hub) -> None:
@@ -265,7 +269,7 @@ def _end_cut_short(hub: Hub) -> None:
 class _BlobTargets(Mapping[str, bytes]):
     """A bundle's objects by TUF target path, each read from the blobs when it is asked for."""
 
-    def __init__(self, blobs: BlobStore, manifest: BundleManifest) -> None:
+    def __init__(self, blobs: Blobs, manifest: BundleManifest) -> None:
         self._blobs = blobs
         self._digests = {object_target(digest): digest for digest in manifest.object_digests()}
 

@@ -1,4 +1,4 @@
-"""The running hub: a web server, a worker, and a housekeeper that keeps signatures fresh. Stops when it is asked to."""
+"""The running hub: a web server, a worker, a courier, and a housekeeper that keeps signatures fresh. Stops when asked to."""
 
 import logging
 import signal
@@ -6,56 +6,106 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import uvicorn
+from prometheus_client import CollectorRegistry
 
 from manyheads_hub.app import create_app
+from manyheads_hub.evaluations.isolation import Bounds, Isolation
 from manyheads_hub.evaluations.worker import Worker
 from manyheads_hub.hub import Hub, open_hub
+from manyheads_hub.monitoring.listener import Address, telling_metrics
+from manyheads_hub.monitoring.logs import LogFormat, log_to_stderr
 from manyheads_hub.uploads.service import forget_abandoned
+from manyheads_hub.webhooks.courier import Courier
 from manyheads_shared.errors import ManyheadsError, UsageError
 
 HOUSEKEEPING_SECONDS = 3600.0  # the timestamp lives a day: 24 chances to renew it
 GRACE_SECONDS = 10  # for requests under way when the hub is asked to stop
 BACKLOG = 128
+ABANDONED = timedelta(days=7)  # without a byte: an upload under way is then thrown away
+UNFINISHED = timedelta(days=1)  # a file that was begun and never finished: its writer was killed
 
 logger = logging.getLogger(__name__)
 
 
-def serve_hub(folder: Path, *, host: str, port: int, with_worker: bool, on_ready: Callable[[str], None]) -> None:
+def serve_hub(
+    folder: Path,
+    *,
+    host: str,
+    port: int,
+    with_worker: bool,
+    log: LogFormat,
+    metrics: Address | None,
+    on_ready: Callable[[str], None],
+) -> None:
     """Serve a hub until SIGTERM or SIGINT.
 
     Args:
+        metrics: where Prometheus may ask; an address of its own, because what it tells is not for everybody.
         on_ready: called with the address once requests are answered.
 
     Raises:
         UsageError: no hub there, or the address is taken.
     """
     with open_hub(folder) as hub, _listen(host, port) as listening, _stopping() as stop:
-        _log_to_stderr()
+        log_to_stderr(log)
         address = f"http://{host}:{listening.getsockname()[1]}"
+        app = create_app(hub.settings)
         config = uvicorn.Config(
-            create_app(hub.settings), log_config=None, server_header=False, ws="none", timeout_graceful_shutdown=GRACE_SECONDS
+            app, log_config=None, access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=GRACE_SECONDS
         )
         threads = [threading.Thread(target=_keep_house, args=(hub, stop), name="housekeeping")]
         if with_worker:
-            threads.append(threading.Thread(target=Worker(hub, stop=stop).run, name="worker"))
+            threads.append(threading.Thread(target=_build_worker(hub, stop, log).run, name="worker"))
+            threads.append(threading.Thread(target=Courier(hub, stop=stop).run, name="courier"))
         for thread in threads:
             thread.start()
         try:
-            _Server(config, lambda: on_ready(address)).run(sockets=[listening])
+            with telling_metrics(metrics, hub, app.state.metrics):
+                _Server(config, lambda: on_ready(address)).run(sockets=[listening])
         finally:
             stop.set()
             for thread in threads:
                 thread.join()
 
 
-def work(folder: Path, *, once: bool) -> int:
+def work(folder: Path, *, once: bool, log: LogFormat, metrics: Address | None = None) -> int:
     """Do jobs until SIGTERM or SIGINT, or until none is ready; return how many were done."""
-    with open_hub(folder) as hub, _stopping() as stop:
-        _log_to_stderr()
-        return Worker(hub, stop=stop).run(once=once)
+    with (
+        open_hub(folder) as hub,
+        _stopping() as stop,
+        telling_metrics(metrics, hub, CollectorRegistry()),
+        _sending(hub, stop, once=once),
+    ):
+        log_to_stderr(log)
+        return _build_worker(hub, stop, log).run(once=once)
+
+
+def _build_worker(hub: Hub, stop: threading.Event, log: LogFormat) -> Worker:
+    limits = hub.settings.limits
+    bounds = Bounds(limits.job_seconds, limits.job_cpu_seconds, limits.job_memory_bytes)
+    return Worker(hub, stop=stop, apart=Isolation(hub.settings.folder, bounds, log, stop))
+
+
+@contextmanager
+def _sending(hub: Hub, stop: threading.Event, *, once: bool) -> Iterator[None]:
+    """Send messages beside the block; with `once`, what it left, after it."""
+    courier = Courier(hub, stop=stop)
+    if once:
+        yield
+        while courier.send_next():
+            pass
+        return
+    thread = threading.Thread(target=courier.run, name="courier")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 class _Server(uvicorn.Server):
@@ -70,10 +120,6 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._on_ready()
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 @contextmanager
@@ -115,8 +161,11 @@ def _keep_house(hub: Hub, stop: threading.Event) -> None:
 
 
 def do_chores(hub: Hub) -> None:
-    """Sign the timestamp and the snapshot again; drop abandoned uploads. No chore waits for another to succeed."""
-    for chore in (_sign_again, _drop_abandoned):
+    """Sign the timestamp and the snapshot again; drop abandoned uploads and unfinished files.
+
+    No chore waits for another to succeed. Every replica does this; what one has done, the next finds done.
+    """
+    for chore in (_sign_again, _drop_abandoned, _sweep):
         try:
             chore(hub)
         except (ManyheadsError, OSError) as error:
@@ -130,5 +179,12 @@ def _sign_again(hub: Hub) -> None:
 
 
 def _drop_abandoned(hub: Hub) -> None:
-    if forgotten := forget_abandoned(hub):
+    if forgotten := forget_abandoned(hub, datetime.now(UTC) - ABANDONED):
         logger.info("dropped %d abandoned uploads", forgotten)
+
+
+def _sweep(hub: Hub) -> None:
+    for file in hub.storage.list("blobs/partial"):  # uploads under way when the hub was updated from a version before pieces
+        hub.storage.delete(file.name)
+    if swept := sum(hub.storage.sweep(prefix, datetime.now(UTC) - UNFINISHED) for prefix in ("blobs", "uploads")):
+        logger.info("dropped %d unfinished files", swept)

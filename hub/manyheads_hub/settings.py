@@ -1,12 +1,13 @@
 """A hub is one folder. Where everything lies in it, and the numbers that hub.toml sets.
 
-FOLDER/hub.toml            name, suite, limits
+FOLDER/hub.toml            name, suite, database, storage, limits
 FOLDER/policy.json         the gate's numbers
 FOLDER/root.json           the TUF root that clients are given
-FOLDER/hub.sqlite          the database
-FOLDER/blobs/              every file, named by digest; blobs/partial/ holds uploads that are under way
 FOLDER/keys/{offline,online}/
-FOLDER/tuf/{metadata,targets}/
+FOLDER/hub.sqlite          the database, unless hub.toml names a PostgreSQL
+FOLDER/blobs/, tuf/, uploads/    the storage, unless hub.toml names a bucket
+
+A hub of several replicas has a copy of this folder on each machine, without the last two lines.
 """
 
 import json
@@ -17,6 +18,8 @@ from typing import Any, Self
 
 from pydantic import TypeAdapter, ValidationError
 
+from manyheads_hub.engines.address import check_database_url
+from manyheads_hub.storage.location import S3Location
 from manyheads_shared.artifact import MAX_HEAD_BYTES
 from manyheads_shared.errors import UsageError
 from manyheads_shared.files import write_atomic
@@ -28,7 +31,7 @@ SETTINGS_FILE = "hub.toml"
 
 @dataclass(frozen=True)
 class Limits:
-    """What one contributor may use. Set under `[limits]` in hub.toml."""
+    """What one contributor, or one job, may use. Set under `[limits]` in hub.toml."""
 
     upload_bytes: int = max(MAX_HEAD_BYTES, MAX_FILE_BYTES)  # of one object: no head and no image may be larger
     contributor_bytes: int = 8 << 30  # of all objects of one contributor: 2,000 proofs of 4 MB
@@ -36,15 +39,23 @@ class Limits:
     offers_per_day: int = 200  # heads that come to the door, taken in or not: each is up to 2,000 images to decode
     proof_pixels: int = 25_000_000  # of one proof image: 75 MB decoded, a second's work; what a trunk sees is far smaller
     request_bytes: int = 1 << 20  # of any other request: 2,000 proof digests are 150 kB
+    requests_per_minute: int = 1200  # of one token or one address: pages, API, signing in
+    transfers_per_minute: int = 20_000  # likewise, of files: a pull of 1,000 heads is 3,000, a submission 4,000 small ones
+    sign_ins_per_minute: int = 10  # of one address, to the pages and with invitations
+    job_seconds: int = 4 * 3600  # of one evaluation or publication, before its process is ended
+    job_cpu_seconds: int = 16 * 3600  # likewise, of all its threads together
+    job_memory_bytes: int = 16 << 30  # likewise, resident
 
 
 @dataclass(frozen=True)
 class Settings:
-    """A hub's folder, name, suite and limits."""
+    """A hub's folder, name, suite, database, storage and limits."""
 
     folder: Path
     name: str
     suite: Path | None = None  # labelled images, in the layout of manyheads_shared.dataset
+    database: str | None = None  # a PostgreSQL's address; None: SQLite in the folder
+    storage: S3Location | None = None  # None: the folder
     limits: Limits = Limits()
 
     @classmethod
@@ -63,8 +74,8 @@ class Settings:
             ) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise UsageError(f"{path}: expected TOML: {error}") from error
-        limits = values.pop("limits", {})
-        _refuse_unknown(path, values, {"name", "suite"})
+        limits, storage = values.pop("limits", {}), values.pop("storage", None)
+        _refuse_unknown(path, values, {"name", "suite", "database"})
         _refuse_unknown(path, limits, {field.name for field in fields(Limits)})
         if bad := [key for key, value in limits.items() if type(value) is not int or value <= 0]:
             raise UsageError(f"{path}: limits.{bad[0]}: expected a whole number above 0, got {limits[bad[0]]!r}")
@@ -75,6 +86,8 @@ class Settings:
             folder=folder,
             name=check_hub_name(values.get("name")),
             suite=folder / suite if suite else None,  # an absolute path stands for itself
+            database=check_database_url(values["database"]) if "database" in values else None,
+            storage=None if storage is None else S3Location.parse(path, storage),
             limits=Limits(**limits),
         )
 
@@ -87,24 +100,19 @@ class Settings:
         lines = [f"name = {json.dumps(self.name)}"]
         if self.suite is not None:
             lines.append(f"suite = {json.dumps(str(self.suite))}")
+        if self.database is not None:
+            lines.append(f"database = {json.dumps(self.database)}")
+        if self.storage is not None:
+            lines += ["", "[storage]"]
+            lines += [f"{key} = {json.dumps(value)}" for key, value in self.storage.to_table().items()]
         lines += ["", "[limits]"]
         lines += [f"{field.name} = {getattr(self.limits, field.name)}" for field in fields(Limits)]
         write_atomic(self.folder / SETTINGS_FILE, ("\n".join(lines) + "\n").encode())
 
     @property
-    def database(self) -> Path:
-        """The SQLite file."""
+    def sqlite(self) -> Path:
+        """The SQLite file, where there is one."""
         return self.folder / "hub.sqlite"
-
-    @property
-    def blobs(self) -> Path:
-        """The folder of every file named by digest."""
-        return self.folder / "blobs"
-
-    @property
-    def partial_uploads(self) -> Path:
-        """The folder of uploads that are under way."""
-        return self.blobs / "partial"
 
     @property
     def keys(self) -> Path:
@@ -112,19 +120,14 @@ class Settings:
         return self.folder / "keys"
 
     @property
-    def tuf_metadata(self) -> Path:
-        """The folder served as /tuf/metadata."""
-        return self.folder / "tuf" / "metadata"
-
-    @property
-    def tuf_targets(self) -> Path:
-        """The folder served as /tuf/targets."""
-        return self.folder / "tuf" / "targets"
-
-    @property
     def root(self) -> Path:
         """The TUF root that clients are given."""
         return self.folder / "root.json"
+
+    @property
+    def root_draft(self) -> Path:
+        """The first root, waiting for the signatures of a ceremony."""
+        return self.folder / "root-draft.json"
 
     @property
     def policy(self) -> Path:

@@ -1,11 +1,12 @@
 """The hub's tables. Times are text as in documents, and sort as text; leases are seconds since 1970.
 
 No relationships: every query says what it reads (`queries.py` of each slice). A blob named here is in the blob store.
+Accounts, the audit log and webhooks have their tables beside them (`accounts.tables`, `audit.tables`, `webhooks.tables`).
 """
 
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, ForeignKey, Index, MetaData, String, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, Integer, MetaData, String, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from manyheads_shared.digest import Digest
@@ -18,8 +19,9 @@ NAMES = MetaData(  # one spelling of every constraint, on every database
         "pk": "pk_%(table_name)s",
     }
 )
-REVISION = "0002"  # the newest migration, the one that makes these tables
-WAITING_OR_ACCEPTED = "state IN ('received', 'evaluating', 'accepted')"
+REVISION = "0006"  # the newest migration, the one that makes these tables
+BYTES = BigInteger().with_variant(Integer(), "sqlite")  # a size may pass 2 GiB; SQLite's integers have 64 bits as they are
+WAITING_OR_ACCEPTED = "state IN ('received', 'evaluating', 'challenged', 'accepted')"
 
 
 class Table(DeclarativeBase):
@@ -55,27 +57,14 @@ class GeneratorRow(Table):
     contributor_id: Mapped[int] = mapped_column(ForeignKey("contributors.id"), index=True)
 
 
-class TokenRow(Table):
-    """A bearer token, kept as its SHA-256: it has 256 random bits, so a slow hash would add nothing."""
-
-    __tablename__ = "tokens"
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    contributor_id: Mapped[int] = mapped_column(ForeignKey("contributors.id"), index=True)
-    sha256: Mapped[str] = mapped_column(unique=True)
-    created: Mapped[str]
-    expires: Mapped[str]
-    last_used: Mapped[str | None]
-
-
 class UploadRow(Table):
-    """One contributor's upload of one object. Its bytes are a partial file until `completed`, then a blob."""
+    """One contributor's upload of one object. Its bytes are pieces until `completed`, then a blob."""
 
     __tablename__ = "uploads"
 
     contributor_id: Mapped[int] = mapped_column(ForeignKey("contributors.id"), primary_key=True)
     digest: Mapped[Digest] = mapped_column(primary_key=True)
-    length: Mapped[int]
+    length: Mapped[int] = mapped_column(BYTES)
     created: Mapped[str]
     completed: Mapped[str | None]
 
@@ -92,7 +81,7 @@ class PrimaryRow(Table):
     version: Mapped[str]
     architecture: Mapped[str]
     image_size: Mapped[int | None]
-    size_bytes: Mapped[int]
+    size_bytes: Mapped[int] = mapped_column(BYTES)
     added: Mapped[str]
     published: Mapped[str | None]
 
@@ -131,6 +120,7 @@ class SubmissionRow(Table):
     head: Mapped[Digest]
     primary: Mapped[Digest] = mapped_column(ForeignKey("primaries.digest"))
     owner_statement: Mapped[Digest]
+    owner_key: Mapped[str] = mapped_column(server_default="", index=True)  # id of the key that signed the statement
     proofs: Mapped[list[str]]  # digests
     state: Mapped[str] = mapped_column(index=True)  # api.SubmissionState
     reasons: Mapped[list[dict[str, Any]]]  # api.Reason
@@ -140,8 +130,39 @@ class SubmissionRow(Table):
     updated: Mapped[str]
 
 
+class ExaminationRow(Table):
+    """One examination of a submission: what it found, and on which hidden images. Full ones are counted."""
+
+    __tablename__ = "examinations"
+    __table_args__ = (Index("ix_examinations_contributor_id_epoch", "contributor_id", "epoch"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submissions.id"), index=True)
+    contributor_id: Mapped[int] = mapped_column(ForeignKey("contributors.id"))
+    epoch: Mapped[Digest]  # of the suite's hidden images
+    stage: Mapped[str]  # findings.Stage
+    findings: Mapped[Digest]  # the document
+    made: Mapped[str]
+
+
+class ChallengeRow(Table):
+    """A submission's ownership challenge, with what its head will be listed with once it is met."""
+
+    __tablename__ = "challenges"
+
+    submission_id: Mapped[str] = mapped_column(ForeignKey("submissions.id"), primary_key=True)
+    nonce: Mapped[str]
+    images: Mapped[int]  # how many are asked for
+    issued: Mapped[str]
+    deadline: Mapped[str]
+    state: Mapped[str]  # api.ChallengeState
+    statement: Mapped[Digest | None]  # the owner's, on the answer
+    answer: Mapped[list[str]]  # digests, in the order of the seeds
+    passed: Mapped[dict[str, Any]]  # challenges.Passed
+
+
 class HeadRow(Table):
-    """A catalogued head: accepted once, and listed until it is yanked, replaced or obsolete."""
+    """A catalogued head: accepted once, and listed until it is yanked, quarantined, replaced or obsolete."""
 
     __tablename__ = "heads"
     __table_args__ = (UniqueConstraint("generator", "version"),)
@@ -156,6 +177,8 @@ class HeadRow(Table):
     primary: Mapped[Digest] = mapped_column(ForeignKey("primaries.digest"), index=True)
     state: Mapped[str]  # api.CatalogueEntry.state
     reason: Mapped[str | None]  # why it is not listed any more
+    state_before: Mapped[str | None]  # of a quarantined head: what it was, should it be released
+    reason_before: Mapped[str | None]
     owner_statement: Mapped[Digest]
     hub_statement: Mapped[Digest]
     proofs: Mapped[list[str]]  # digests
@@ -189,6 +212,18 @@ class BundleRow(Table):
     published: Mapped[str | None] = mapped_column(index=True)
 
 
+class AliasMoveRow(Table):
+    """One move of an alias to a bundle. The newest move of a name is where it points; none is ever changed."""
+
+    __tablename__ = "alias_moves"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    alias: Mapped[str] = mapped_column(index=True)
+    sequence: Mapped[int | None] = mapped_column(ForeignKey("bundles.sequence"))  # None: it points nowhere any more
+    moved: Mapped[str]
+    reason: Mapped[str]
+
+
 class PublishedObjectRow(Table):
     """An object that some published bundle named: what anyone may download, for ever."""
 
@@ -196,6 +231,18 @@ class PublishedObjectRow(Table):
 
     digest: Mapped[Digest] = mapped_column(primary_key=True)
     sequence: Mapped[int] = mapped_column(ForeignKey("bundles.sequence"))  # the first bundle that named it
+
+
+class SignedFileRow(Table):
+    """A TUF file as it was signed: a second copy beside the storage's (`signing.ledger`)."""
+
+    __tablename__ = "signed_files"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    role: Mapped[str] = mapped_column(index=True)
+    version: Mapped[int]
+    data: Mapped[bytes]
+    written: Mapped[str]
 
 
 class JobRow(Table):
@@ -215,7 +262,7 @@ class JobRow(Table):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str]  # evaluate | publish
+    kind: Mapped[str]  # evaluate | challenge | publish
     subject: Mapped[str]  # a submission's id; empty for publish
     state: Mapped[str]  # queued | leased | done | dead | superseded (by its like, queued meanwhile)
     attempts: Mapped[int]

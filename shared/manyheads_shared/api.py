@@ -8,19 +8,26 @@ not start where the server stands. An upload belongs to whoever made it: the sam
     GET        /v1/health                     Health
     GET        /v1/primary                    PrimaryInfo, the newest published
     GET        /v1/primaries                  list[PrimaryInfo], newest first
-    GET        /v1/objects/{digest}           the bytes of anything a published bundle names
+    GET        /v1/objects/{digest}           the bytes of anything a published bundle names, or 307
     HEAD PATCH /v1/uploads/{digest}   token   OFFSET_HEADER, LENGTH_HEADER; the body of PATCH is the bytes
     POST       /v1/submissions        token   SubmissionRequest -> 201 SubmissionInfo
     GET        /v1/submissions        token   list[SubmissionInfo], the caller's, newest first
     GET        /v1/submissions/{id}   token   SubmissionInfo
+    GET        /v1/submissions/{id}/challenge token ChallengeInfo
+    POST       /v1/submissions/{id}/challenge token ChallengeAnswer -> ChallengeInfo
+    GET        /v1/budget             token   BudgetInfo
     GET        /v1/catalogue                  list[CatalogueEntry]
     GET        /v1/catalogue/{name}/{version} CatalogueEntry
+    GET        /v1/catalogue/{name}/{version}/recall  Recall (`manyheads_shared.recall`)
     GET        /v1/bundles                    list[BundleInfo], newest first
     GET        /v1/bundles/latest?as_of=TIME  BundleInfo: the newest, or the newest at that time
     GET        /v1/bundles/{sequence}         BundleInfo
+    GET        /v1/aliases                    list[AliasInfo]; /{alias}?as_of=TIME, /{alias}/history
+    GET        /v1/audit/head                 AuditHead
     GET        /tuf/metadata/{file}  /tuf/targets/{path}
 
-`token` means the header `Authorization: Bearer mh_…`.
+`token` means the header `Authorization: Bearer mh_…`. Accounts, tokens and keys are in `manyheads_shared.accounts`; what
+reviewers and maintainers do, in docs/formats/api.md.
 """
 
 from typing import Literal
@@ -38,7 +45,9 @@ UPLOAD_CHUNK_BYTES = 8 << 20
 MIN_PROOFS = 20  # fewer images bound no recall worth stating
 MAX_PROOFS = 2000
 
-SubmissionState = Literal["received", "evaluating", "accepted", "refused", "failed"]
+SubmissionState = Literal["received", "evaluating", "challenged", "accepted", "refused", "failed"]
+ChallengeState = Literal["open", "answered", "met", "failed", "expired"]
+HeadState = Literal["listed", "yanked", "quarantined", "replaced", "obsolete"]
 
 
 class Message(BaseModel):
@@ -139,13 +148,41 @@ class SubmissionInfo(Message):
     updated: Time
 
 
+class ChallengeInfo(Message):
+    """An ownership challenge as the submission's owner sees it."""
+
+    submission: str
+    generator: Generator
+    head: DigestField
+    state: ChallengeState
+    nonce: str
+    seeds: list[int]  # one image for each, in this order
+    issued: Time
+    deadline: Time
+
+
+class ChallengeAnswer(Message):
+    """Fresh images in the order of the seeds, and the owner's statement on them; every digest was uploaded before."""
+
+    statement: DigestField
+    images: list[DigestField] = Field(max_length=MAX_PROOFS)
+
+
+class BudgetInfo(Message):
+    """What a contributor may still have measured on the hub's present hidden suite."""
+
+    epoch: DigestField | None  # names the hidden images; None before any head was examined here
+    examinations: int  # full ones made on it
+    limit: int
+
+
 class CatalogueEntry(Message):
     """An accepted head."""
 
     generator: Generator
     head: DigestField
     primary: DigestField
-    state: Literal["listed", "yanked", "replaced", "obsolete"]
+    state: HeadState
     reason: str | None
     owner_statement: DigestField
     hub_statement: DigestField
@@ -161,3 +198,35 @@ class BundleInfo(Message):
     primary: DigestField
     generators: list[str]  # name@version
     published: Time
+
+
+class AliasInfo(Message):
+    """A name for a bundle, and the one it points to."""
+
+    alias: Name
+    since: Time
+    reason: str | None  # why it was moved there; None for `latest`, which moves by itself
+    bundle: BundleInfo
+
+
+class AliasMove(Message):
+    """One move in the history of an alias."""
+
+    alias: Name
+    sequence: int | None  # None: from then on it pointed nowhere
+    moved: Time
+    reason: str | None
+
+
+class AliasRequest(Message):
+    """Where an alias is to point, and why."""
+
+    sequence: int | None = Field(ge=1)
+    reason: str = Field(min_length=1, max_length=500)
+
+
+class AuditHead(Message):
+    """The newest line of the audit log: whoever notes it can hold the hub to every line before."""
+
+    sequence: int
+    digest: DigestField

@@ -14,7 +14,7 @@ from pydantic import Field
 from securesystemslib.signer import SSlibKey
 
 from manyheads_shared.artifact import MAX_HEAD_BYTES, MAX_PRIMARY_BYTES, HeadArtifact, PrimaryArtifact, read_head, read_primary
-from manyheads_shared.calibration import Calibration
+from manyheads_shared.calibration import Calibration, read_calibration
 from manyheads_shared.canonical import MAX_DOCUMENT_BYTES
 from manyheads_shared.digest import Digest, digest_bytes, hex_of, verify_digest
 from manyheads_shared.document import Document, Value
@@ -132,7 +132,7 @@ def verify_bundle(data: bytes, read_object: ReadObject) -> VerifiedBundle:
     # step 3
     primary = read_primary(_read(read_object, "primary", manifest.primary))
     # step 4
-    calibration = Calibration.from_bytes(_read(read_object, "calibration", manifest.calibration))
+    calibration = read_calibration(_read(read_object, "calibration", manifest.calibration))
     if calibration.primary != manifest.primary:
         raise BundleError(f"the calibration is for primary {calibration.primary}, the bundle's is {manifest.primary}")
     if calibration.heads.keys() != {entry.head for entry in manifest.heads}:

@@ -13,24 +13,25 @@ them, and the middle is taken.
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, ClassVar, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from manyheads_shared.dataset import Kind
 from manyheads_shared.digest import Digest
 from manyheads_shared.document import Count, Document, Value
+from manyheads_shared.likelihood import LikelihoodRatio, Logits
 from manyheads_shared.manifest import DigestField
+from manyheads_shared.statements import Bound, SourceResult
 
-Logits = NDArray[np.float32]
 Sources = Mapping[tuple[Kind, str], Logits]  # logits of the images of each source, by kind and name
 Tolerated = Annotated[float, Field(gt=0, lt=1)]  # a share of errors
 
 DETECTOR_ALPHA = 0.01  # share of real images that may be called generated
 HEADS_ALPHA = 0.01  # share of images of other origin that may be claimed by any head at all
+STATED_RATES = (0.1, 0.01, 0.001)  # of the whole bundle: a search, an opinion, an accusation
 MISS_ALPHA = 0.05  # share of positives that may be called negative outright
 
 
@@ -51,7 +52,7 @@ class Band(Value):
 
 
 class Calibration(Document):
-    """The bands of one bundle. Rebuilt with every bundle, for the number of heads in it."""
+    """The bands of one bundle. Rebuilt with every bundle, for the number of heads in it. Version 1; see `FullCalibration`."""
 
     FORMAT: ClassVar[str] = "manyheads.calibration/1"
 
@@ -62,6 +63,76 @@ class Calibration(Document):
     miss_alpha: Tolerated
     detector: Band
     heads: dict[DigestField, Band]
+
+
+class Threshold(Value):
+    """The logit from which on a network says yes, for one stated rate of false answers of the whole bundle."""
+
+    family_rate: Tolerated  # of images of other origin that any head at all may claim; of photographs, for the detector
+    rate: Tolerated  # this network's share of it
+    logit: float
+    resolved: bool  # as in `Band`
+
+
+class Reach(Value):
+    """What a network does on images degraded by one rung of a ladder, at its band's `high`. Bounds at 95 %."""
+
+    ladder: str  # manyheads_shared.rungs.Ladder
+    strength: float
+    recall: Bound | None
+    real: Bound | None  # of photographs, those claimed
+    worst: SourceResult | None  # of the other generators in the suite, the one claimed most surely; None for the detector
+    valid: bool  # no photograph's and no generator's bound is above what the gate allows, and enough is recognised
+
+
+class Evidence(Value):
+    """What a network's scores are worth, beyond its band."""
+
+    likelihood: LikelihoodRatio
+    thresholds: tuple[Threshold, ...]  # strictest last
+    reach: tuple[Reach, ...]  # every rung that was measured, ladder by ladder, mildest first
+
+
+class FullCalibration(Calibration):
+    """Bands, likelihood ratios, thresholds at stated rates, and how far each network's figures hold. Version 2."""
+
+    FORMAT: ClassVar[str] = "manyheads.calibration/2"
+
+    detector_evidence: Evidence
+    heads_evidence: dict[DigestField, Evidence]
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.heads_evidence.keys() != self.heads.keys():
+            raise ValueError("expected evidence for exactly the heads that have a band")
+        return self
+
+
+def read_calibration(data: bytes) -> Calibration:
+    """Read a calibration of either version; a `FullCalibration` where it is of the second.
+
+    Raises:
+        ManifestError, UnsupportedVersionError: as `Document.from_bytes`.
+    """
+    marker = f'"format":"{FullCalibration.FORMAT}"'.encode()
+    return (FullCalibration if marker in data else Calibration).from_bytes(data)
+
+
+def fit_thresholds(negatives: Sources, *, head_count: int, rates: Sequence[float] = STATED_RATES) -> tuple[Threshold, ...]:
+    """Place a network's threshold for each stated rate, as `fit_band` places `high`.
+
+    Args:
+        head_count: how many heads share the rate; 1 for the detector.
+
+    Raises:
+        ValueError: no negative score.
+    """
+    fitted = []
+    for family_rate in rates:
+        rate = head_alpha(family_rate, head_count)
+        high, resolved = _fit_high(negatives, rate)
+        fitted.append(Threshold(family_rate=family_rate, rate=rate, logit=high, resolved=resolved))
+    return tuple(fitted)
 
 
 def fit_band(negatives: Sources, positives: Logits, *, alpha: float, miss_alpha: float = MISS_ALPHA) -> Band:
@@ -79,15 +150,20 @@ def fit_band(negatives: Sources, positives: Logits, *, alpha: float, miss_alpha:
     count = sum(scores.size for scores in negatives.values())
     if count == 0 or positives.size == 0:
         raise ValueError("a band needs at least one negative and one positive score")
-    quantiles = [_conformal_quantile(group, alpha) for group in _group(negatives, alpha)]
-    upper, resolved = max(score for score, _ in quantiles), all(sound for _, sound in quantiles)
-    # strictly above the quantile, so that "at or above high" keeps the guarantee
-    high = float(np.nextafter(np.float32(upper), np.float32(np.inf)))
+    high, resolved = _fit_high(negatives, alpha)
     lower, _ = _conformal_quantile(-positives, miss_alpha)
     low = -lower
     if low > high:
         low = high = (low + high) / 2
     return Band(low=low, high=high, negatives=count, positives=positives.size, resolved=resolved)
+
+
+def _fit_high(negatives: Sources, alpha: float) -> tuple[float, bool]:
+    """The upper edge for a tolerated share, and whether every group resolves it."""
+    quantiles = [_conformal_quantile(group, alpha) for group in _group(negatives, alpha)]
+    upper, resolved = max(score for score, _ in quantiles), all(sound for _, sound in quantiles)
+    # strictly above the quantile, so that "at or above high" keeps the guarantee
+    return float(np.nextafter(np.float32(upper), np.float32(np.inf))), resolved
 
 
 def _group(negatives: Sources, alpha: float) -> Iterator[Logits]:

@@ -5,6 +5,7 @@ of them are applied to an image, and in which order, is for `manyheads_shared.de
 """
 
 import io
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -39,10 +40,19 @@ def blur(pixels: Pixels, draw: np.random.Generator) -> Pixels:
     return _gaussian(pixels, kernel, 0.3 * ((kernel - 1) * 0.5 - 1) + 0.8)
 
 
+def blur_at(pixels: Pixels, sigma: float) -> Pixels:
+    """Gaussian blur of one sigma, in pixels; the kernel reaches three of them."""
+    return _gaussian(pixels, 2 * math.ceil(3 * sigma) + 1, sigma)
+
+
 def crop(pixels: Pixels, draw: np.random.Generator) -> Pixels:
     """Cut 5 to 20 % off height and width, split at random between the sides; bicubic back to the old size."""
+    return crop_at(pixels, draw.uniform(0.05, 0.20), draw)
+
+
+def crop_at(pixels: Pixels, share: float, draw: np.random.Generator) -> Pixels:
+    """Cut one share off height and width, split at random between the sides; bicubic back to the old size."""
     height, width = pixels.shape[:2]
-    share = draw.uniform(0.05, 0.20)
     cut_y, cut_x = int(height * share), int(width * share)
     top, left = int(cut_y * draw.uniform()), int(cut_x * draw.uniform())
     return _resize(pixels[top : top + height - cut_y, left : left + width - cut_x], height, width, Resampling.BICUBIC)
@@ -50,12 +60,16 @@ def crop(pixels: Pixels, draw: np.random.Generator) -> Pixels:
 
 def jpeg(pixels: Pixels, draw: np.random.Generator) -> Pixels:
     """JPEG compression at a quality of 10 to 75, chroma 4:2:0."""
-    return _jpeg(pixels, int(draw.integers(10, 76)))
+    return jpeg_at(pixels, int(draw.integers(10, 76)))
 
 
 def noise(pixels: Pixels, draw: np.random.Generator) -> Pixels:
     """Gaussian noise of variance 5 to 20 (grey levels squared), each pixel and channel on its own; rounded, clipped."""
-    sigma = np.sqrt(draw.uniform(5, 20))
+    return noise_at(pixels, float(np.sqrt(draw.uniform(5, 20))), draw)
+
+
+def noise_at(pixels: Pixels, sigma: float, draw: np.random.Generator) -> Pixels:
+    """Gaussian noise of one standard deviation, in grey levels, each pixel and channel on its own; rounded, clipped."""
     noisy = pixels + draw.normal(0, sigma, pixels.shape)
     return np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
 
@@ -70,7 +84,7 @@ def jpeg_as_run(pixels: Pixels, draw: np.random.Generator) -> Pixels:
 
     The code gave its factor as the name of a parameter, which OpenCV ignores, and gave RGB where OpenCV expects BGR.
     """
-    return np.ascontiguousarray(_jpeg(pixels[..., ::-1], 95)[..., ::-1])
+    return np.ascontiguousarray(jpeg_at(pixels[..., ::-1], 95)[..., ::-1])
 
 
 def noise_as_run(pixels: Pixels, draw: np.random.Generator) -> Pixels:
@@ -81,18 +95,22 @@ def noise_as_run(pixels: Pixels, draw: np.random.Generator) -> Pixels:
 
 def rescale(pixels: Pixels, draw: np.random.Generator) -> Pixels:
     """Make the image smaller, down to a quarter of its sides, and as large as before; a filter drawn for either way."""
+    scale, down = draw.uniform(*SCALES), SHRINKING[draw.integers(len(SHRINKING))]
+    return scale_at(pixels, scale, down, ENLARGING[draw.integers(len(ENLARGING))])
+
+
+def scale_at(pixels: Pixels, scale: float, down: Resampling, up: Resampling) -> Pixels:
+    """Make the image smaller, to one share of its sides, and as large as before."""
     height, width = pixels.shape[:2]
-    scale = draw.uniform(*SCALES)
-    small = _resize(pixels, _scaled(height, scale), _scaled(width, scale), SHRINKING[draw.integers(len(SHRINKING))])
-    return _resize(small, height, width, ENLARGING[draw.integers(len(ENLARGING))])
+    return _resize(_resize(pixels, _scaled(height, scale), _scaled(width, scale), down), height, width, up)
 
 
 def double_jpeg(pixels: Pixels, draw: np.random.Generator) -> Pixels:
     """JPEG compression twice, as camera and platform; the second time on a grid of 8 x 8 blocks that lies elsewhere."""
     first, second = (int(draw.integers(low, high + 1)) for low, high in (FIRST_QUALITIES, SECOND_QUALITIES))
     down, right = divmod(int(draw.integers(1, 64)), 8)  # (0, 0) would be the old grid
-    shifted = np.pad(_jpeg(pixels, first), ((down, 0), (right, 0), (0, 0)), mode="edge")
-    return _jpeg(shifted, second)[down:, right:]
+    shifted = np.pad(jpeg_at(pixels, first), ((down, 0), (right, 0), (0, 0)), mode="edge")
+    return jpeg_at(shifted, second)[down:, right:]
 
 
 def webp(pixels: Pixels, draw: np.random.Generator) -> Pixels:
@@ -137,7 +155,8 @@ def _resize(pixels: Pixels, height: int, width: int, resampling: Resampling) -> 
     return np.asarray(Image.fromarray(pixels).resize((width, height), resampling), dtype=np.uint8)
 
 
-def _jpeg(pixels: Pixels, quality: int) -> Pixels:
+def jpeg_at(pixels: Pixels, quality: int) -> Pixels:
+    """JPEG compression at one quality, chroma 4:2:0."""
     return _compress(pixels, "JPEG", quality=quality, subsampling="4:2:0")
 
 

@@ -1,7 +1,8 @@
 """Signed statements about a head: its owner's and the hub's. DSSE envelopes around in-toto Statements v1.
 
 The owner says "this digest, on this primary, recognises my generator". The hub says "measured on this suite, it does this".
-Both name the head by digest, so neither can be moved to another file. Specification: docs/formats/statement.md.
+Challenged, the owner says "these images I made with the seeds of this nonce". All name the head by digest, so none can be moved
+to another file. Specification: docs/formats/statement.md.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from securesystemslib.exceptions import VerificationError as VendorVerificationE
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from manyheads_shared.canonical import from_canonical, to_canonical
+from manyheads_shared.challenge import NONCE_PATTERN
 from manyheads_shared.digest import Digest, digest_bytes, hex_of
 from manyheads_shared.document import Count, Fraction, Value, explain
 from manyheads_shared.errors import ManifestError, SignatureError, StatementError, UnsupportedVersionError
@@ -23,6 +25,7 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 OWNER_PREDICATE = "urn:manyheads:owner:1"
 HUB_PREDICATE = "urn:manyheads:evaluation:1"
+ANSWER_PREDICATE = "urn:manyheads:answer:1"
 MAX_STATEMENT_BYTES = 256 << 10
 
 P = TypeVar("P", bound=Value)
@@ -38,6 +41,16 @@ class OwnerPredicate(Value):
 
     generator: Generator
     primary: DigestField
+    created: Time
+
+
+class AnswerPredicate(Value):
+    """What the owner vouches for in answer to a challenge."""
+
+    generator: Generator
+    submission: str
+    nonce: Annotated[str, Field(pattern=NONCE_PATTERN)]
+    images: tuple[DigestField, ...]  # the i-th was made with the i-th seed of the nonce (manyheads_shared.challenge)
     created: Time
 
 
@@ -118,6 +131,11 @@ def sign_hub_statement(head: Digest, predicate: HubPredicate, signer: CryptoSign
     return _sign(head, HUB_PREDICATE, predicate.generator, predicate, signer)
 
 
+def sign_answer(head: Digest, predicate: AnswerPredicate, signer: CryptoSigner) -> bytes:
+    """Return the owner's answer to a challenge of a head as a DSSE envelope in canonical JSON."""
+    return _sign(head, ANSWER_PREDICATE, predicate.generator, predicate, signer)
+
+
 def verify_owner_statement(data: bytes, head: Digest, key: SSlibKey) -> SignedStatement[OwnerPredicate]:
     """Verify an owner's statement; see `_verify` for the plan and the errors."""
     return _verify(data, head, key, OWNER_PREDICATE, _Statement[OwnerPredicate])
@@ -126,6 +144,11 @@ def verify_owner_statement(data: bytes, head: Digest, key: SSlibKey) -> SignedSt
 def verify_hub_statement(data: bytes, head: Digest, key: SSlibKey) -> SignedStatement[HubPredicate]:
     """Verify a hub's statement; see `_verify` for the plan and the errors."""
     return _verify(data, head, key, HUB_PREDICATE, _Statement[HubPredicate])
+
+
+def verify_answer(data: bytes, head: Digest, key: SSlibKey) -> SignedStatement[AnswerPredicate]:
+    """Verify an owner's answer to a challenge; see `_verify` for the plan and the errors."""
+    return _verify(data, head, key, ANSWER_PREDICATE, _Statement[AnswerPredicate])
 
 
 def _sign(head: Digest, predicate_type: str, generator: Generator, predicate: Value, signer: CryptoSigner) -> bytes:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from manyheads_client.errors import EndlessDataError, SlowHubError
-from manyheads_client.fetch import FetchLimits, HttpFetcher
+from manyheads_client.fetch import FetchLimits, HttpFetcher, _verify_redirect
 from manyheads_shared.errors import HubRefusedError, HubUnreachableError, UsageError
 from tests.support.hub_simulator import HubSimulator
 
@@ -108,6 +108,44 @@ def test_what_is_not_there_is_not_asked_for_twice(hub: HubSimulator, address: st
         fetch(address + "/nothing")
     assert caught.value.status_code == 404
     assert hub.requests == ["/nothing"]
+
+
+def test_a_file_that_lies_elsewhere_is_fetched_from_there_and_gone_on_with(hub: HubSimulator, address: str) -> None:
+    elsewhere = HubSimulator()
+    elsewhere.files["/bucket/large"] = DATA
+    elsewhere.broken["/bucket/large"] = 100_000
+    with elsewhere.serve() as bucket:
+        hub.moved[PATH] = f"{bucket}/bucket/large"
+        assert fetch(address + PATH) == DATA
+        assert fetch(address + PATH, 1000) == DATA[1000:]
+
+
+def test_a_file_elsewhere_is_cut_off_where_it_should_end(hub: HubSimulator, address: str, tmp_path: Path) -> None:
+    hub.endless.add(PATH)
+    hub.moved["/tuf/targets/moved"] = address + PATH
+    with pytest.raises(EndlessDataError, match=f"expected {len(DATA)} bytes"):
+        download(address + "/tuf/targets/moved", tmp_path / "file")
+
+
+def test_a_hub_that_sends_us_in_a_circle_is_refused(hub: HubSimulator, address: str) -> None:
+    hub.moved[PATH] = address + PATH
+    with pytest.raises(HubRefusedError, match="from place to place"):
+        fetch(address + PATH)
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://bucket.test/large?key=secret"])
+def test_a_redirect_to_what_is_no_web_address_is_refused(hub: HubSimulator, address: str, target: str) -> None:
+    hub.moved[PATH] = target
+    with pytest.raises(HubRefusedError, match="we follow to http or https only") as refused:
+        fetch(address + PATH)
+    assert "secret" not in str(refused.value)
+
+
+def test_a_redirect_from_a_protected_connection_leads_to_a_protected_one() -> None:
+    assert _verify_redirect("https://hub.test/a/b", "https://bucket.test/x?key=1", 307) == "https://bucket.test/x?key=1"
+    assert _verify_redirect("https://hub.test/a/b", "c", 307) == "https://hub.test/a/c"
+    with pytest.raises(HubRefusedError, match="we follow to https only"):
+        _verify_redirect("https://hub.test/a", "http://bucket.test/x", 307)
 
 
 def test_a_hub_that_is_down_is_unreachable() -> None:

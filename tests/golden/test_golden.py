@@ -5,19 +5,28 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from manyheads_hub.audit.chain import AuditEntry
+from manyheads_hub.webhooks.outbox import Event
 from manyheads_shared.artifact import read_head, read_primary, write_head, write_primary
 from manyheads_shared.bundle import BundleManifest, VerifiedBundle, verify_bundle
-from manyheads_shared.calibration import Calibration
+from manyheads_shared.calibration import Calibration, FullCalibration, read_calibration
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.decision import Answer, State, decide
 from manyheads_shared.digest import Digest, digest_bytes, hex_of
 from manyheads_shared.document import Document
 from manyheads_shared.evidence import EvidenceRecord, FailureRecord
 from manyheads_shared.image import decode_image
+from manyheads_shared.key_proof import verify_key_proof
+from manyheads_shared.keys import parse_public_key
+from manyheads_shared.recall import Recall
 from manyheads_shared.scoring import Scorer
 
 V1 = Path(__file__).parent / "v1"
 SHA256 = {
+    "audit.json": "1f07ee2b31c4fb482c4fbddd3bd4ef9478165c1b5e919de9b8eedc9a327734ac",
+    "event.json": "28a52e7ed832ba8106364f1be307b3f4ae63ebb1706a5eff4ea810877a04d3c7",
+    "key-proof.json": "58e39b826c2fba96cc57723758432cb46eed2aa3d2b3d837cf160b03c6b95092",
+    "recall.json": "544b0dde105306b94567cdb1c12e8880b46d5827beb3b2eeb64d5a23518b000a",
     "bundle.json": "bbae5e0616e2b3ad195827878597e9f94b3169049fe9956d438b7c60e569b843",
     "calibration.json": "2b1c9ac42ab96521e9cf95ab84520995ef4051a923f91bdd003e3f8cef2f00e2",
     "evidence.json": "30936f202491ee8dc58327477c488ec68d7e2eaf2bfc859b3425b211ae3de95a",
@@ -30,11 +39,18 @@ SHA256 = {
     "primary.safetensors": "45af06d78368884dd25bc3893375ea6bde67c8f27a3eb2cda8ca626e24485ee5",
 }
 DOCUMENTS: dict[str, type[Document]] = {
+    "audit.json": AuditEntry,
+    "event.json": Event,
+    "recall.json": Recall,
     "bundle.json": BundleManifest,
     "calibration.json": Calibration,
     "evidence.json": EvidenceRecord,
     "failure.json": FailureRecord,
 }
+
+
+V2 = Path(__file__).parent / "v2"
+SHA256_V2 = {"calibration.json": "224e1b04753fb62453ee9a73f1c4698bd95da3e19f94d8393e8e323de3c69185"}
 
 
 def _bundle() -> VerifiedBundle:
@@ -104,7 +120,36 @@ def test_a_picture_scores_what_its_evidence_says() -> None:
     assert evidence.instrument.bundle == bundle.digest
 
 
+def test_a_rotation_of_keys_is_verified() -> None:
+    owner = _bundle().heads[0].owner.key_id
+    proof = verify_key_proof(
+        (V1 / "key-proof.json").read_bytes(), replaces=parse_public_key(_bundle().manifest.owner_keys[owner])
+    )
+
+    assert (proof.hub, proof.owner, proof.replaces) == ("golden-hub", "ada", owner)
+
+
+def test_an_event_names_the_digest_of_its_line() -> None:
+    event = Event.from_bytes((V1 / "event.json").read_bytes())
+
+    assert event.entry_digest == event.entry.digest == digest_bytes((V1 / "audit.json").read_bytes())
+
+
 def test_a_failure_says_what_failed() -> None:
     failure = FailureRecord.from_bytes((V1 / "failure.json").read_bytes())
 
     assert (failure.name, failure.error) == ("animation.png", "ImageError")
+
+
+def test_the_files_of_version_2_are_those_that_were_written() -> None:
+    assert {path.name: hex_of(digest_bytes(path.read_bytes())) for path in V2.iterdir()} == SHA256_V2
+
+
+def test_both_versions_of_a_calibration_are_read_by_one_reader() -> None:
+    first, second = (read_calibration((folder / "calibration.json").read_bytes()) for folder in (V1, V2))
+
+    assert type(first) is Calibration
+    assert isinstance(second, FullCalibration)
+    assert (first.detector, first.heads) == (second.detector, second.heads)
+    assert second.to_bytes() == (V2 / "calibration.json").read_bytes()
+    assert second.detector_evidence.likelihood.of(2.0) == pytest.approx(2.10965)

@@ -12,18 +12,31 @@ from numpy.typing import NDArray
 from PIL import Image
 from securesystemslib.signer import CryptoSigner
 
+from manyheads_hub.audit.chain import AuditEntry
+from manyheads_hub.webhooks.outbox import Event
 from manyheads_shared.artifact import PrimaryArtifact, Tensors, read_head, read_primary, write_head, write_primary
 from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut
-from manyheads_shared.calibration import Sources, build_calibration
+from manyheads_shared.calibration import (
+    Calibration,
+    Evidence,
+    FullCalibration,
+    Reach,
+    Sources,
+    build_calibration,
+    fit_thresholds,
+)
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.decision import answer, decide
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.evidence import EvidenceRecord, FailureRecord, HeadMeasurement, Instrument, ItemExamined, Measurement
 from manyheads_shared.image import decode_image
+from manyheads_shared.key_proof import sign_key_proof
 from manyheads_shared.keys import public_pem
+from manyheads_shared.likelihood import fit_likelihood
 from manyheads_shared.manifest import Generator
 from manyheads_shared.networks import load_primary
 from manyheads_shared.preprocess import Preprocessor
+from manyheads_shared.recall import BundleSpan, Recall
 from manyheads_shared.scoring import Scorer, measure_probe
 from manyheads_shared.statements import (
     Bound,
@@ -177,7 +190,75 @@ def write(folder: Path) -> None:
         "failure.json": failure.to_bytes(),
     }.items():
         (folder / name).write_bytes(data)
+    write_ledger(folder)
 
+
+def write_ledger(folder: Path) -> None:
+    """Write what a hub says of its heads, keys and changes; each once."""
+    generator, head = make_generator("golden", "1", "ada"), digest_bytes(b"golden head")
+    entry = AuditEntry.new(
+        sequence=1,
+        time=TIME,
+        actor="grace",
+        token=7,
+        action="head.yanked",
+        subject="golden@1",
+        reason="claims photographs of cats",
+        details={"head": head},
+        previous=NO_DIGEST,
+    )
+    recall = Recall.new(
+        hub="golden-hub",
+        generator=generator,
+        head=head,
+        state="yanked",
+        reason="claims photographs of cats",
+        since=TIME,
+        owner_key=_signer(1).public_key.keyid,
+        owner_key_revoked=None,
+        bundles=(BundleSpan(sequence=7, bundle=NO_DIGEST, latest_from=TIME, latest_until=None),),
+        created=TIME,
+    )
+    for name, data in {
+        "audit.json": entry.to_bytes(),
+        "event.json": Event.new(id="9ea740e3b03c170e", event=entry.action, entry_digest=entry.digest, entry=entry).to_bytes(),
+        "recall.json": recall.to_bytes(),
+        "key-proof.json": sign_key_proof(hub="golden-hub", owner="ada", key=_signer(3), replaces=_signer(1), created=TIME),
+    }.items():
+        with (folder / name).open("xb") as stream:
+            stream.write(data)
+
+
+def write_v2(folder: Path) -> None:
+    """Write what version 2 added: a calibration that says what the scores are worth.
+
+    Raises:
+        FileExistsError: the folder is there; golden files are never written again.
+    """
+    folder.mkdir(parents=True)
+    first = Calibration.from_bytes((FOLDER / "v1" / "calibration.json").read_bytes())
+    real, own = np.linspace(-2, 0.25, 150, dtype=np.float32), np.linspace(0, 2, 60, dtype=np.float32)
+    share = Bound(share=0.975, lower=0.8680, upper=0.9987, hits=39, total=40)
+    none = Bound(share=0.0, lower=0.0, upper=0.0881, hits=0, total=40)
+    rung = Reach(ladder="jpeg", strength=75.0, recall=share, real=none, worst=None, valid=False)
+    worst = SourceResult(kind="generated", source="old", external=False, yes=none)
+
+    def evidence(*reach: Reach) -> Evidence:
+        return Evidence(
+            likelihood=fit_likelihood({"real": real}, own),
+            thresholds=fit_thresholds({("real", "p"): real}, head_count=1),
+            reach=reach,
+        )
+
+    calibration = FullCalibration.new(
+        **first.model_dump(exclude={"format"}),
+        detector_evidence=evidence(rung),
+        heads_evidence={head: evidence(rung.model_copy(update={"worst": worst, "valid": True})) for head in first.heads},
+    )
+    (folder / "calibration.json").write_bytes(calibration.to_bytes())
+
+
+WRITERS = {"v1": write, "v2": write_v2}
 
 if __name__ == "__main__":
-    write(FOLDER / sys.argv[1])
+    WRITERS[sys.argv[1]](FOLDER / sys.argv[1])

@@ -6,12 +6,16 @@ from pathlib import Path
 import pytest
 
 from manyheads_hub.hub import Hub, open_hub
+from tests.support.grounds import Ground, move
 from tests.support.live_hub import Owner, enrol, make_hub
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Iterator[Hub]:
-    with open_hub(make_hub(tmp_path / "hub")) as hub:
+def hub(tmp_path: Path, ground: Ground) -> Iterator[Hub]:
+    folder = make_hub(tmp_path / "hub")
+    if ground != Ground(None, None):
+        move(folder, ground)
+    with open_hub(folder) as hub:
         yield hub
 
 

@@ -106,7 +106,7 @@ def test_a_full_database_is_told_as_a_full_disk(hub: Hub, ada: Owner) -> None:
 
 def test_a_file_of_the_hubs_own_that_the_disk_changed_is_no_fault_of_the_callers(hub: Hub, ada: Owner, api: Api) -> None:
     name = hex_of(digest_bytes(trained_primary()))
-    (hub.settings.blobs / name[:2] / name).write_bytes(b"something else")
+    (hub.settings.folder / "blobs" / name[:2] / name).write_bytes(b"something else")
     answer = api.submit(package(ada, make_generator("alpha")))
     assert (answer.status_code, answer.json()["code"]) == (500, "blob-damaged")
 

@@ -1,56 +1,72 @@
-"""Blobs: whole or absent, named by digest, written once."""
+"""Blobs: whole or absent, named by digest, written once; in a directory and in S3."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from manyheads_hub.blobs import BlobDamagedError, BlobMissingError, BlobSequence, DirectoryBlobStore
-from manyheads_shared.digest import digest_bytes, hex_of
+from manyheads_hub.blobs import BlobDamagedError, BlobMissingError, Blobs, BlobSequence, blob_name
+from manyheads_hub.storage.port import Storage
+from manyheads_shared.digest import digest_bytes
+from manyheads_shared.errors import DigestMismatchError
+from tests.support.grounds import STORAGES, new_storage
+
+
+@pytest.fixture(params=STORAGES)
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]:
+    storage = new_storage(request.param, tmp_path)
+    yield storage
+    storage.close()
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> DirectoryBlobStore:
-    return DirectoryBlobStore(tmp_path)
+def blobs(storage: Storage) -> Blobs:
+    return Blobs(storage)
 
 
-def test_what_is_put_is_read_by_digest(store: DirectoryBlobStore) -> None:
-    digest = store.put(b"weights")
-    assert (digest, store.read(digest), store.size(digest)) == (digest_bytes(b"weights"), b"weights", 7)
-    with store.open(digest) as stream:
-        assert stream.read(3) == b"wei"
+def test_what_is_put_is_read_by_digest(blobs: Blobs) -> None:
+    digest = blobs.put(b"weights")
+    assert (digest, blobs.read(digest)) == (digest_bytes(b"weights"), b"weights")
 
 
-def test_the_same_bytes_twice_are_written_once(store: DirectoryBlobStore, tmp_path: Path) -> None:
-    digest = store.put(b"weights")
-    path = tmp_path / hex_of(digest)[:2] / hex_of(digest)
-    before = path.stat().st_ino
-    assert store.put(b"weights") == digest
-    assert path.stat().st_ino == before
+def test_the_same_bytes_twice_are_written_once(blobs: Blobs, storage: Storage) -> None:
+    blobs.put(b"weights")
+    before = list(storage.list("blobs"))
+    blobs.put(b"weights")
+    blobs.put_stream(digest_bytes(b"weights"), [b"wei", b"ghts"])
+    assert list(storage.list("blobs")) == before
 
 
-def test_bytes_that_the_disk_changed_are_refused(store: DirectoryBlobStore, tmp_path: Path) -> None:
-    digest = store.put(b"weights")
-    (tmp_path / hex_of(digest)[:2] / hex_of(digest)).write_bytes(b"weighty")
+def test_bytes_that_the_storage_changed_are_refused(blobs: Blobs, storage: Storage) -> None:
+    digest = blobs.put(b"weights")
+    storage.write(blob_name(digest), b"weighty")
     with pytest.raises(BlobDamagedError, match="restore it"):
-        store.read(digest)
+        blobs.read(digest)
 
 
-def test_a_file_is_taken_over_and_a_second_copy_is_dropped(store: DirectoryBlobStore, tmp_path: Path) -> None:
-    for name in ("first", "second"):
-        (tmp_path / name).write_bytes(b"weights")
-        store.adopt(tmp_path / name, digest_bytes(b"weights"))
-        assert not (tmp_path / name).exists()
-    assert store.read(digest_bytes(b"weights")) == b"weights"
+def test_a_stream_becomes_a_blob_only_if_it_is_what_its_digest_names(blobs: Blobs) -> None:
+    digest = digest_bytes(b"weights")
+    with pytest.raises(DigestMismatchError):
+        blobs.put_stream(digest, [b"other ", b"weights"])
+    assert not blobs.exists(digest)
+    blobs.put_stream(digest, [b"wei", b"ghts"])
+    assert blobs.read(digest) == b"weights"
 
 
-def test_a_lost_blob_is_named(store: DirectoryBlobStore) -> None:
+def test_other_bytes_are_refused_even_where_the_right_ones_are_kept(blobs: Blobs) -> None:
+    digest = blobs.put(b"weights")
+    with pytest.raises(DigestMismatchError):
+        blobs.put_stream(digest, [b"other weights"])
+    assert blobs.read(digest) == b"weights"
+
+
+def test_a_lost_blob_is_named(blobs: Blobs) -> None:
     digest = digest_bytes(b"never put")
-    for ask in (store.read, store.open, store.size):
-        with pytest.raises(BlobMissingError, match=digest):
-            ask(digest)
-    assert not store.exists(digest)
+    with pytest.raises(BlobMissingError, match=digest):
+        blobs.read(digest)
+    assert not blobs.exists(digest)
 
 
-def test_a_sequence_reads_each_blob_when_it_is_asked_for(store: DirectoryBlobStore) -> None:
-    proofs = BlobSequence(store, [digest_bytes(b"never put"), store.put(b"a"), store.put(b"b")])
+def test_a_sequence_reads_each_blob_when_it_is_asked_for(blobs: Blobs) -> None:
+    proofs = BlobSequence(blobs, [digest_bytes(b"never put"), blobs.put(b"a"), blobs.put(b"b")])
     assert (len(proofs), proofs[1], list(proofs[1:])) == (3, b"a", [b"a", b"b"])

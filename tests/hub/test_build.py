@@ -1,3 +1,6 @@
+import math
+from collections.abc import Mapping
+
 import pytest
 from securesystemslib.signer import SSlibKey
 
@@ -6,9 +9,11 @@ from manyheads_hub.evaluations.gate import evaluate
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.scores import Scores
 from manyheads_shared.bundle import BundleHead, LeftOut
+from manyheads_shared.calibration import Evidence, read_calibration
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.errors import BundleError
 from manyheads_shared.keys import generate_key, parse_public_key, public_pem
+from manyheads_shared.rungs import Rung
 from tests.support.makers import NO_DIGEST, TIME, make_generator
 from tests.support.scored import HEAD, NO, PRIMARY, SUITE, YES, make_rows, make_scores
 
@@ -47,6 +52,7 @@ def build(
     detector: Scores = DETECTOR,
     left_out: tuple[LeftOut, ...] = (),
     policy: Policy = POLICY,
+    degraded: Mapping[Rung, Mapping[Digest | None, Scores]] | None = None,
 ) -> BuiltBundle:
     return build_bundle(
         hub="test-hub",
@@ -60,6 +66,7 @@ def build(
         owner_keys=KEYS,
         hub_key=HUB_KEY,
         policy=policy,
+        degraded=degraded or {},
     )
 
 
@@ -150,3 +157,38 @@ def test_a_head_whose_generator_is_not_in_the_suite_cannot_be_calibrated() -> No
 def test_the_same_inputs_give_the_same_bytes() -> None:
     heads = (make_entry(), head_scores())
     assert build(heads).manifest.to_bytes() == build(heads).manifest.to_bytes()
+
+
+RUNG = Rung("jpeg", 75)
+
+
+def evidence_of(head: Scores, degraded: Scores) -> Evidence:
+    built = build((make_entry(), head), degraded={RUNG: {None: DETECTOR, HEAD: degraded}})
+    assert read_calibration(built.calibration.to_bytes()) == built.calibration
+    return built.calibration.heads_evidence[HEAD]
+
+
+def test_a_bundle_says_what_a_score_is_worth_and_no_more_than_its_images_bear() -> None:
+    likelihood = evidence_of(head_scores(), head_scores()).likelihood
+    assert likelihood.of(YES + 1) == pytest.approx(math.log10(30 * 31 / 31), abs=0.05)  # 30 images of beta
+    assert likelihood.of(NO) < -1
+    assert likelihood.cost is not None
+    assert likelihood.cost < 0.1
+
+
+def test_a_stricter_rate_has_a_higher_threshold() -> None:
+    evidence = evidence_of(head_scores(), head_scores())
+    assert [threshold.family_rate for threshold in evidence.thresholds] == [0.1, 0.01, 0.001]
+    logits = [threshold.logit for threshold in evidence.thresholds]
+    assert logits == sorted(logits)
+
+
+def test_a_rung_on_which_photographs_are_claimed_is_not_valid() -> None:
+    sound, bad = head_scores(), head_scores()
+    claimed = [row.model_copy(update={"head": YES}) if row.kind == "real" else row for row in bad.rows]
+    on_sound, on_bad = (
+        evidence_of(sound, degraded).reach[0] for degraded in (sound, bad.model_copy(update={"rows": tuple(claimed)}))
+    )
+    assert (on_sound.ladder, on_sound.strength, on_sound.valid, on_bad.valid) == ("jpeg", 75.0, True, False)
+    assert on_bad.real is not None
+    assert on_bad.real.share > 0.9

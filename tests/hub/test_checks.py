@@ -102,7 +102,7 @@ def test_a_head_trained_on_other_features_is_refused(hub: Hub, ada: Owner) -> No
     ("generator", "reason"),
     [
         (make_generator("alpha", owner="bob"), "names bob as its owner, the token is ada's"),
-        (make_generator("gamma"), r"gamma is not enrolled for ada \(enrolled: alpha, beta\)"),
+        (make_generator("gamma"), r"not good for generator gamma \(it is for: alpha, beta\)"),
     ],
 )
 def test_a_head_for_somebody_elses_generator_is_refused(hub: Hub, ada: Owner, generator: object, reason: str) -> None:

@@ -14,11 +14,13 @@ from manyheads_hub.errors import ConflictError, NotFoundError, PublicationError
 from manyheads_hub.hub import Hub
 from manyheads_hub.primaries import service as primaries
 from manyheads_hub.settings import Settings
+from manyheads_hub.storage.s3 import S3Storage
 from manyheads_shared.api import BundleInfo
 from manyheads_shared.artifact import read_primary
 from manyheads_shared.errors import ArtifactError, UsageError
 from manyheads_shared.keys import generate_key, public_pem
-from tests.support.live_hub import Owner, package, submit, work
+from tests.support.grounds import PRODUCTION, new_ground
+from tests.support.live_hub import MAINTAINER, Owner, package, submit, work
 from tests.support.makers import make_generator, write_dataset
 from tests.support.world import trained_primary, write_suite
 
@@ -55,6 +57,36 @@ def test_every_command_explains_itself_with_an_example(command: str) -> None:
     assert (result.exit_code, "Example: manyheads-hub" in result.stdout) == (0, True)
 
 
+def test_a_hub_is_made_in_a_database_and_a_bucket_and_a_rehearsal_leaves_nothing_there(tmp_path: Path) -> None:
+    ground = new_ground(PRODUCTION)
+    assert ground.storage is not None
+    bucket = f"s3://{ground.storage.bucket}/{ground.storage.prefix}"
+    options = ("--database", ground.database, "--storage", bucket, "--s3-endpoint", ground.storage.endpoint)
+    arguments = ("init", tmp_path / "hub", "--name", "lab", *options, "--s3-region", "us-east-1")
+    assert run_json(*arguments, "--dry-run")["created"] is False
+    storage = S3Storage(ground.storage)
+    assert (list(storage.list("tuf")), list(tmp_path.iterdir())) == ([], [])
+    assert run_json(*arguments)["created"] is True
+    assert next(storage.list("tuf")).name == "tuf/metadata/1.root.json"
+    storage.close()
+    assert Settings.read(tmp_path / "hub").storage == ground.storage
+    assert run("keys", "check", tmp_path / "hub").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--database", "postgresql://hub:secret@db.example/lab"), "without a password"),
+        (("--storage", "bucket"), "expected s3://BUCKET"),
+        (("--presigned-downloads",), "go with --storage"),
+    ],
+)
+def test_a_hub_is_not_made_where_it_cannot_be(tmp_path: Path, options: Sequence[str], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        run("init", tmp_path / "hub", "--name", "lab", *options)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_hub_is_made_given_a_primary_and_enrols_its_first_owner(tmp_path: Path) -> None:
     write_suite(tmp_path / "suite")
     (tmp_path / "primary.safetensors").write_bytes(trained_primary())
@@ -73,7 +105,7 @@ def test_publishing_the_newest_primary_again_finishes_what_a_kill_left(folder: P
     with hub.database.write() as session:  # killed here: the row and its job are written, nothing is published
         artifact = read_primary(other.read_bytes())
         hub.blobs.put(other.read_bytes())
-        primaries.add(session, artifact, other.stat().st_size)
+        primaries.add(session, MAINTAINER, artifact, other.stat().st_size)
     published = BundleInfo.model_validate(run_json("publish-primary", folder, other)["bundle"])
     assert published.primary == artifact.digest
     again = BundleInfo.model_validate(run_json("publish-primary", folder, other)["bundle"])

@@ -43,7 +43,7 @@ def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_a_creation_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(settings: Settings) -> None:
+    def fail(settings: Settings, *_: object) -> None:
         (settings.folder / "keys").mkdir()
         raise OSError(28, "No space left on device")
 
@@ -54,7 +54,7 @@ def test_a_creation_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytes
 
 
 def test_what_a_killed_creation_left_is_removed_by_the_next(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def die(settings: Settings) -> None:
+    def die(settings: Settings, *_: object) -> None:
         (settings.folder / "keys").mkdir()
         monkeypatch.setattr("manyheads_hub.creation.shutil.rmtree", lambda *_, **__: None)  # kill -9 cleans up nothing
         raise KeyboardInterrupt

@@ -12,11 +12,12 @@ from manyheads_hub.evaluations import jobs
 from manyheads_hub.evaluations.jobs import Lease, LeaseLostError
 from manyheads_hub.migrations.run import upgrade
 from manyheads_hub.tables import JobRow
+from tests.support.grounds import DATABASES, new_database
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    database = Database(tmp_path / "hub.sqlite")
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    database = new_database(request.param, tmp_path)
     upgrade(database)
     yield database
     database.close()

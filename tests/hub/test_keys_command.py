@@ -8,17 +8,24 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from manyheads_hub.commands.keys import app
+from manyheads_hub.hub import build_database
+from manyheads_hub.migrations.run import upgrade
 from manyheads_hub.settings import Settings
 from manyheads_hub.signing.keyring import MissingKeysError, create_keys
+from manyheads_hub.signing.ledger import DatabaseLedger
 from manyheads_hub.signing.repository import TufRepository
+from manyheads_hub.storage.directory import DirectoryStorage
 
 
 def make_hub(folder: Path, *, days_ago: int = 0) -> Path:
     settings = Settings(folder, "test-hub")
     settings.write()
+    database = build_database(settings)
+    upgrade(database)
     TufRepository(
-        settings.tuf_metadata,
-        settings.tuf_targets,
+        DirectoryStorage(folder),
+        database.alone,
+        DatabaseLedger(database),
         create_keys(settings.keys),
         clock=lambda: datetime.now(UTC) - timedelta(days=days_ago),
     ).create()

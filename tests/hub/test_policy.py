@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,21 @@ def test_a_wrong_policy_is_refused_with_its_file_and_the_reason(tmp_path: Path, 
     with pytest.raises(ManifestError, match=complaint) as caught:
         read_policy(path)
     assert str(path) in str(caught.value)
+
+
+def test_a_policy_of_version_1_is_read_and_what_it_did_not_know_has_its_default(tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    path.write_text('{"format": "manyheads.policy/1", "min_proofs": 30}')
+    assert read_policy(path) == Policy.new(min_proofs=30)
+    assert read_policy(path).format == "manyheads.policy/2"
+
+
+def test_a_policy_names_degradations_that_are_there(tmp_path: Path) -> None:
+    path = tmp_path / "policy.json"
+    for name in ("sepia", "clean"):
+        path.write_text(json.dumps({"format": "manyheads.policy/2", "degradations": [name]}))
+        with pytest.raises(ManifestError, match="degradation profiles"):
+            read_policy(path)
 
 
 def test_a_missing_policy_says_how_to_get_one(tmp_path: Path) -> None:

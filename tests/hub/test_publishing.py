@@ -5,6 +5,7 @@ import pytest
 from manyheads_hub import publishing
 from manyheads_hub.bundles import queries
 from manyheads_hub.bundles import service as bundles
+from manyheads_hub.catalogue import lifecycle
 from manyheads_hub.catalogue import service as catalogue
 from manyheads_hub.errors import PublicationError
 from manyheads_hub.evaluations import jobs
@@ -18,7 +19,7 @@ from manyheads_shared.bundle import BundleManifest, verify_bundle
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.keys import generate_key, write_private_key
-from tests.support.live_hub import Owner, find, let_leases_run_out, package, publish_primary, submit, work
+from tests.support.live_hub import MAINTAINER, Owner, find, let_leases_run_out, package, publish_primary, submit, work
 from tests.support.makers import make_generator
 from tests.support.world import trained_head, trained_primary
 
@@ -82,7 +83,7 @@ def test_a_newer_version_replaces_the_older_one(hub: Hub, ada: Owner) -> None:
 def test_a_yanked_head_leaves_the_bundle_and_stays_downloadable(hub: Hub, ada: Owner) -> None:
     accept(hub, ada)
     with hub.database.write() as session:
-        job = catalogue.yank(session, "alpha", "1", "claims cats")
+        job = lifecycle.yank(session, MAINTAINER, "alpha", "1", "claims cats")
     finish_job(hub, job)
     manifest = latest(hub)
     assert (manifest.heads, [(e.state, e.reason) for e in manifest.left_out]) == ((), [("yanked", "claims cats")])
@@ -130,7 +131,7 @@ def test_a_primary_that_cannot_be_published_is_withdrawn(hub: Hub) -> None:
     keys = hub.settings.keys / "offline"
     keys.rename(keys.with_name("safe"))
     with hub.database.write() as session:
-        job = primaries.add(session, read_primary(data), len(data))
+        job = primaries.add(session, MAINTAINER, read_primary(data), len(data))
     with pytest.raises(PublicationError):
         finish_job(hub, job)
     keys.with_name("safe").rename(keys)
@@ -205,7 +206,7 @@ def test_a_publication_that_kills_its_workers_is_given_up_and_its_primary_withdr
     data = trained_primary("2")
     hub.blobs.put(data)
     with hub.database.write() as session:
-        job = primaries.add(session, read_primary(data), len(data))
+        job = primaries.add(session, MAINTAINER, read_primary(data), len(data))
 
     def die(*_: object) -> None:
         raise Killed
@@ -227,7 +228,7 @@ def test_a_head_yanked_while_it_is_measured_is_not_published(hub: Hub, ada: Owne
     accept(hub, ada)
     edition = publishing.prepare(hub)
     with hub.database.write() as session:
-        catalogue.yank(session, "alpha", "1", "claims cats")
+        lifecycle.yank(session, MAINTAINER, "alpha", "1", "claims cats")
     with publishing.publishing_alone(hub):
-        publishing.publish(hub, edition, measure_catalogue(edition.primary, edition.heads, edition.suite, choose_compute()))
+        publishing.publish(hub, edition, measure_catalogue(edition.primary, edition.heads, edition.suite, choose_compute()), {})
     assert latest(hub).heads == ()

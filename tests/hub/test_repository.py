@@ -1,53 +1,68 @@
 import os
-import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tuf.api.exceptions import ExpiredMetadataError, RepositoryError
 from tuf.api.metadata import Metadata
 
+from manyheads_hub.database import Database
+from manyheads_hub.engines.sqlite import SqliteServer
+from manyheads_hub.migrations.run import upgrade
 from manyheads_hub.signing.keyring import MissingKeysError, create_keys
+from manyheads_hub.signing.ledger import DatabaseLedger
 from manyheads_hub.signing.repository import TufRepository
 from manyheads_hub.signing.tuf_files import RepositoryStateError
+from manyheads_hub.storage.directory import DirectoryStorage
+from manyheads_hub.storage.location import S3Location
+from manyheads_hub.storage.port import Storage
+from manyheads_hub.storage.s3 import S3Storage
 from manyheads_shared.bundle import object_target
 from manyheads_shared.digest import digest_bytes, hex_of
 from manyheads_shared.errors import DigestMismatchError, ManyheadsError
-from manyheads_shared.files import write_atomic
 from manyheads_shared.keys import generate_key, write_private_key
+from tests.support.grounds import STORAGES, new_storage
 from tests.support.tuf_client import fetch_target, open_updater
 
 
 class Hub:
     """A repository with its keys in a folder, a clock that can be moved, and clients of it."""
 
-    def __init__(self, folder: Path, *, age: int = 0) -> None:
-        self.folder, self.tuf = folder, folder / "tuf"
+    def __init__(self, folder: Path, storage: Storage | None = None, *, age: int = 0) -> None:
+        self.folder, self.storage = folder, storage or DirectoryStorage(folder)
         self.days_ago = age  # where the hub's clock stands; clients have the true time
+        upgrade(Database(SqliteServer(folder / "hub.sqlite")))
         self.repository = self.open()
         self.root = self.repository.create()
 
-    def open(self, write: Callable[[Path, bytes], None] = write_atomic) -> TufRepository:
+    def open(self, storage: Storage | None = None) -> TufRepository:
+        database = Database(SqliteServer(self.folder / "hub.sqlite"))
         return TufRepository(
-            self.tuf / "metadata",
-            self.tuf / "targets",
+            storage or self.storage,
+            database.alone,
+            DatabaseLedger(database),
             create_keys(self.folder / "keys"),
-            write=write,
             clock=lambda: datetime.now(UTC) - timedelta(days=self.days_ago),
         )
 
     def fetch(self, path: str = "bundle.json", *, cache: str = "client") -> bytes | None:
-        return fetch_target(open_updater(self.tuf, self.root, self.folder / cache), path)
+        return fetch_target(open_updater(self.storage, self.root, self.folder / cache), path)
 
     def names(self) -> list[str]:
-        return sorted(path.name for path in (self.tuf / "metadata").iterdir())
+        return [file.name.removeprefix("tuf/metadata/") for file in self.storage.list("tuf/metadata")]
+
+    def metadata(self, name: str) -> Metadata[Any]:
+        return Metadata.from_bytes(self.storage.read(f"tuf/metadata/{name}"))
 
 
-@pytest.fixture
-def hub(tmp_path: Path) -> Hub:
-    return Hub(tmp_path)
+@pytest.fixture(params=STORAGES)
+def hub(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hub]:
+    storage = new_storage(request.param, tmp_path)
+    yield Hub(tmp_path, storage)
+    storage.close()
 
 
 def objects(*contents: bytes) -> dict[str, bytes]:
@@ -77,7 +92,7 @@ def test_objects_of_earlier_bundles_leave_the_metadata_and_stay_on_the_disk(hub:
     hub.repository.publish(objects(b"kept"), b"bundle 2")
     name = hex_of(digest_bytes(b"yanked"))
     assert hub.fetch(f"objects/{name}") is None
-    assert (hub.tuf / "targets" / "objects" / f"{name}.{name}").read_bytes() == b"yanked"
+    assert hub.storage.read(f"tuf/targets/objects/{name}.{name}") == b"yanked"
 
 
 def test_creating_again_changes_nothing(hub: Hub) -> None:
@@ -94,10 +109,9 @@ def test_an_object_under_a_wrong_digest_is_refused(hub: Hub) -> None:
     assert hub.fetch() is None
 
 
-def test_objects_on_the_disk_are_not_asked_for_again_unless_they_are_damaged(hub: Hub) -> None:
+def test_stored_objects_are_not_asked_for_again_unless_they_are_damaged(hub: Hub) -> None:
     hub.repository.publish(objects(b"one", b"two"), b"bundle 1")
-    path = hub.tuf / "targets" / "objects" / "{0}.{0}".format(hex_of(digest_bytes(b"two")))
-    path.write_bytes(b"tw?")
+    hub.storage.write("tuf/targets/objects/{0}.{0}".format(hex_of(digest_bytes(b"two"))), b"tw?")
     asked = []
 
     class Lazy(dict[str, bytes]):
@@ -120,7 +134,8 @@ def test_publishing_without_the_offline_keys_is_refused_and_changes_nothing(hub:
 
 def test_keys_of_another_hub_publish_nothing(hub: Hub) -> None:
     before = hub.names()
-    stranger = TufRepository(hub.tuf / "metadata", hub.tuf / "targets", create_keys(hub.folder / "stranger"))
+    own = hub.repository._files
+    stranger = TufRepository(hub.storage, own._alone, own._ledger, create_keys(hub.folder / "stranger"))
     with pytest.raises(RepositoryStateError, match="are not those that this repository's root names"):
         stranger.publish({}, b"forged bundle")
     with pytest.raises(RepositoryStateError, match="Restore the hub's own keys"):
@@ -130,10 +145,9 @@ def test_keys_of_another_hub_publish_nothing(hub: Hub) -> None:
 
 def test_one_targets_key_alone_convinces_no_client(hub: Hub) -> None:
     hub.repository.publish({}, b"bundle 1")
-    path = hub.tuf / "metadata" / "2.targets.json"
-    targets = Metadata.from_file(str(path))
+    targets = hub.metadata("2.targets.json")
     targets.signatures.popitem()
-    targets.to_file(str(path))
+    hub.storage.write("tuf/metadata/2.targets.json", targets.to_bytes())
     resign_snapshot(hub)
     with pytest.raises(RepositoryError, match="targets was signed by 1/2 keys"):
         hub.fetch()
@@ -150,7 +164,7 @@ def resign_snapshot(hub: Hub) -> None:
 def test_every_role_is_signed_by_as_many_keys_as_its_threshold(hub: Hub) -> None:
     hub.repository.publish({}, b"bundle 1")
     counts = {
-        name: len(Metadata.from_file(str(hub.tuf / "metadata" / name)).signatures)
+        name: len(hub.metadata(name).signatures)
         for name in ("1.root.json", "2.targets.json", "2.snapshot.json", "timestamp.json")
     }
     assert counts == {"1.root.json": 3, "2.targets.json": 2, "2.snapshot.json": 1, "timestamp.json": 1}
@@ -223,10 +237,10 @@ def test_a_role_is_late_when_a_person_or_the_server_should_have_acted(hub: Hub) 
 
 
 def test_a_damaged_or_missing_metadata_file_is_named(hub: Hub) -> None:
-    (hub.tuf / "metadata" / "timestamp.json").write_bytes(b"{")
+    hub.storage.write("tuf/metadata/timestamp.json", b"{")
     with pytest.raises(RepositoryStateError, match=r"timestamp.json is damaged"):
         hub.repository.check_expiry()
-    (hub.tuf / "metadata" / "timestamp.json").unlink()
+    hub.storage.delete("tuf/metadata/timestamp.json")
     with pytest.raises(RepositoryStateError, match=r"timestamp.json, found none"):
         hub.repository.publish({}, b"bundle")
 
@@ -241,11 +255,12 @@ def test_two_processes_at_once_take_turns(hub: Hub) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(act, range(12)))
     assert len([name for name in hub.names() if name.endswith(".targets.json")]) == 1 + 6
-    assert Metadata.from_file(str(hub.tuf / "metadata" / "timestamp.json")).signed.version == 1 + 12
+    assert hub.metadata("timestamp.json").signed.version == 1 + 12
     assert str(hub.fetch()).startswith("b'bundle ")
 
 
-def test_a_thousand_objects_are_published_and_published_again(hub: Hub) -> None:
+def test_a_thousand_objects_are_published_and_published_again(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
     many = objects(*(os.urandom(100) for _ in range(1000)))
     hub.repository.publish(many, b"bundle 1")
     hub.repository.publish(many, b"bundle 2")
@@ -253,28 +268,55 @@ def test_a_thousand_objects_are_published_and_published_again(hub: Hub) -> None:
     assert hub.fetch(list(many)[-1]) is not None
 
 
+class DyingDirectory(DirectoryStorage):
+    def __init__(self, root: Path, writes: int, moment: str) -> None:
+        super().__init__(root)
+        self.left, self.moment = iter(range(writes)), moment
+
+    def write(self, name: str, data: bytes) -> None:
+        if next(self.left, None) is None:
+            if self.moment == "half-way":  # a part of the file, under another name
+                path = self.root / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.with_name(f".{path.name}.abc").write_bytes(data[:10])
+            os._exit(9)
+        super().write(name, data)
+
+
+class DyingS3(S3Storage):
+    def __init__(self, location: S3Location, writes: int, moment: str) -> None:
+        super().__init__(location)
+        self.left, self.moment = iter(range(writes)), moment
+
+    def write(self, name: str, data: bytes) -> None:
+        if next(self.left, None) is None:
+            if self.moment == "half-way":  # a part of a file that is written in parts
+                self._client.create_multipart_upload(**self._at(name))
+            os._exit(9)
+        super().write(name, data)
+
+
 def killed_after(writes: int, act: Callable[[TufRepository], object], hub: Hub, moment: str) -> None:
     """Let a process of its own `act`, and end it without a word before it writes once more than `writes` times."""
-    done = iter(range(writes))
-
-    def write(path: Path, data: bytes) -> None:
-        if next(done, None) is None:
-            if moment == "half-way":  # as write_atomic leaves it: a part of the file, under another name
-                (path.parent / f".{path.name}.abc").write_bytes(data[:10])
-            os._exit(9)
-        write_atomic(path, data)
-
     child = os.fork()
     if child == 0:
         try:
-            act(hub.open(write))
+            if isinstance(hub.storage, S3Storage):
+                act(hub.open(DyingS3(hub.storage.location, writes, moment)))
+            else:
+                act(hub.open(DyingDirectory(hub.folder, writes, moment)))
         finally:
             os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
 
 
-@pytest.mark.parametrize("moment", ["before", "half-way"])
-@pytest.mark.parametrize("survives", range(6))  # two objects, the manifest, targets, snapshot, timestamp
+KILLS = [("directory", survives, moment) for survives in range(6) for moment in ("before", "half-way")]
+KILLS += [("s3", survives, "half-way") for survives in (0, 3, 5)]
+
+
+@pytest.mark.parametrize(
+    ("hub", "survives", "moment"), KILLS, indirect=["hub"]
+)  # objects, manifest, targets, snapshot, timestamp
 def test_a_publish_killed_before_any_write_leaves_the_old_bundle_and_the_next_one_repairs_it(
     hub: Hub, survives: int, moment: str
 ) -> None:
@@ -284,13 +326,14 @@ def test_a_publish_killed_before_any_write_leaves_the_old_bundle_and_the_next_on
     hub.repository.publish(objects(b"two", b"three"), b"bundle 2")
     assert hub.fetch(cache="before") == b"bundle 2"
     assert hub.fetch(object_target(digest_bytes(b"three")), cache="new") == b"three"
-    assert not list(hub.tuf.rglob(".*"))
+    assert not list(hub.folder.rglob("tuf/**/.*"))
+    assert hub.storage.sweep("tuf", datetime.now(UTC) + timedelta(hours=1)) == 0
 
 
-@pytest.mark.parametrize("survives", range(4))  # root, targets, snapshot, timestamp
-def test_a_creation_killed_before_any_write_is_finished_by_the_next(tmp_path: Path, survives: int) -> None:
-    hub = Hub(tmp_path)
-    shutil.rmtree(hub.tuf)
+@pytest.mark.parametrize(("hub", "survives"), [*(("directory", i) for i in range(4)), ("s3", 2)], indirect=["hub"])
+def test_a_creation_killed_before_any_write_is_finished_by_the_next(hub: Hub, survives: int) -> None:
+    for file in list(hub.storage.list("tuf")):
+        hub.storage.delete(file.name)
     killed_after(survives, TufRepository.create, hub, "half-way")
     hub.root = hub.open().create()
     hub.open().publish({}, b"bundle 1")

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 from sqlalchemy import select
 
 from manyheads_hub.auth import authenticate
@@ -15,13 +16,17 @@ from manyheads_hub.bundles import service as bundles
 from manyheads_hub.hub import Hub
 from manyheads_hub.serving import do_chores
 from manyheads_hub.tables import HeadRow, JobRow, UploadRow
-from manyheads_shared.digest import digest_bytes, hex_of
+from manyheads_shared.digest import digest_bytes
+from tests.support.grounds import EMBEDDED, PRODUCTION
 from tests.support.live_hub import Api, Owner, find, let_leases_run_out, package, running, submit, wait_until
 from tests.support.makers import TIME, make_generator
 from tests.support.tuf_client import fetch_target, open_updater
 
 DATA = bytes(range(256)) * 40_000  # about 10 MB
 MAIN = "from manyheads_hub.cli import main; main()"
+
+
+on_both_grounds = pytest.mark.parametrize("ground", [EMBEDDED, PRODUCTION], indirect=True)
 
 
 def state(hub: Hub, submission: str) -> str:
@@ -36,12 +41,13 @@ def check_one_sound_bundle(hub: Hub, submission: str, cache: Path) -> None:
         info, manifest, _ = bundles.get_bundle(session, hub.blobs, 2)
         assert (queries.unpublished(session), find(hub, submission).bundle_sequence) == (None, 2)
     assert [entry.generator.title for entry in manifest.heads] == ["alpha@1"]
-    found = fetch_target(open_updater(hub.settings.folder / "tuf", hub.settings.root.read_bytes(), cache))
+    found = fetch_target(open_updater(hub.storage, hub.settings.root.read_bytes(), cache))
     assert (found, info.digest) == (manifest.to_bytes(), manifest.digest)
 
 
+@on_both_grounds
 def test_killed_during_an_upload_it_goes_on_from_the_same_byte(hub: Hub, ada: Owner) -> None:
-    folder, partial = hub.settings.folder, hub.settings.partial_uploads / "1" / hex_of(digest_bytes(DATA))
+    folder = hub.settings.folder
     with running(folder, "--no-worker") as process:
         url = httpx.URL(process.url)
         head = (
@@ -50,7 +56,7 @@ def test_killed_during_an_upload_it_goes_on_from_the_same_byte(hub: Hub, ada: Ow
         )
         with socket.create_connection((url.host, url.port or 80)) as connection:
             connection.sendall(head.encode() + DATA[:6_000_000])
-            wait_until(lambda: partial.exists() and partial.stat().st_size > 1_000_000)
+            wait_until(lambda: sum(file.size for file in hub.storage.list("uploads")) > 1_000_000)
             process.kill()
     with running(folder, "--no-worker") as process, Api(process.url, ada.token) as api:
         offset = api.offset(DATA)
@@ -59,6 +65,7 @@ def test_killed_during_an_upload_it_goes_on_from_the_same_byte(hub: Hub, ada: Ow
         assert hub.blobs.read(digest_bytes(DATA)) == DATA
 
 
+@on_both_grounds
 def test_killed_during_an_evaluation_it_evaluates_again(hub: Hub, ada: Owner, tmp_path: Path) -> None:
     submission = submit(hub, ada, package(ada, make_generator("alpha")))
     with running(hub.settings.folder) as process:
@@ -71,6 +78,7 @@ def test_killed_during_an_evaluation_it_evaluates_again(hub: Hub, ada: Owner, tm
     check_one_sound_bundle(hub, submission, tmp_path / "client")
 
 
+@on_both_grounds
 def test_killed_while_publishing_it_publishes_once(hub: Hub, ada: Owner, tmp_path: Path) -> None:
     submission = submit(hub, ada, package(ada, make_generator("alpha")))
 
@@ -95,11 +103,11 @@ def open_jobs(hub: Hub) -> int:
 
 def test_asked_to_stop_it_ends_in_order_and_leaves_nothing_leased(hub: Hub, ada: Owner) -> None:
     submission = submit(hub, ada, package(ada, make_generator("alpha")))
-    timestamp = hub.settings.tuf_metadata / "timestamp.json"
-    before = timestamp.read_bytes()
+    timestamp = "tuf/metadata/timestamp.json"
+    before = hub.storage.read(timestamp)
     with running(hub.settings.folder) as process:
         wait_until(lambda: state(hub, submission) == "evaluating")
-        wait_until(lambda: timestamp.read_bytes() != before)  # signed again at the start
+        wait_until(lambda: hub.storage.read(timestamp) != before)  # signed again at the start
         assert process.stop() == 0
     with hub.database.read() as session:
         assert "leased" not in set(session.scalars(select(JobRow.state)))
@@ -130,11 +138,19 @@ def test_the_web_process_loads_no_torch(hub: Hub) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+def test_what_an_earlier_version_left_of_uploads_under_way_is_cleared_away_and_no_blob_is(hub: Hub) -> None:
+    hub.storage.write(f"blobs/partial/1/{'0' * 64}", b"half an object")
+    before = len(list(hub.storage.list("blobs")))
+    do_chores(hub)
+    assert len(list(hub.storage.list("blobs"))) == before - 1
+    assert list(hub.storage.list("blobs/partial")) == []
+
+
 def test_a_chore_that_fails_keeps_no_other_from_being_done(hub: Hub, ada: Owner) -> None:
     with hub.database.write() as session:
         contributor = authenticate(session, ada.token).contributor_id
         session.add(UploadRow(contributor_id=contributor, digest=digest_bytes(DATA), length=9, created=TIME, completed=None))
-    (hub.settings.tuf_metadata / "timestamp.json").unlink()  # nothing can be signed again
+    hub.storage.delete("tuf/metadata/timestamp.json")  # nothing can be signed again
     do_chores(hub)
     with hub.database.read() as session:
         assert session.scalars(select(UploadRow)).all() == []

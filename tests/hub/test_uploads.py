@@ -1,24 +1,28 @@
 """Uploads over HTTP: resumable, checked at the last byte, refused before a byte is read."""
 
-import io
 import socket
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import httpx
 import pytest
 from sqlalchemy import select, update
-from typing_extensions import Buffer
 
 from manyheads_hub.hub import Hub
 from manyheads_hub.settings import Limits
 from manyheads_hub.tables import UploadRow
 from manyheads_hub.uploads import service
-from manyheads_hub.uploads.routes import write_whole
+from manyheads_hub.uploads.pieces import PIECE_BYTES, write_piece
 from manyheads_shared.digest import digest_bytes, hex_of
+from tests.support.grounds import GROUNDS
 from tests.support.live_hub import Api, Owner, enrol, serving, wait_until
+
+pytestmark = pytest.mark.parametrize("ground", GROUNDS, indirect=True)
 
 DATA = bytes(range(256)) * 4000  # about 1 MB
 DIGEST = digest_bytes(DATA)
@@ -34,8 +38,9 @@ def limit(hub: Hub, **limits: int) -> None:
     replace(hub.settings, limits=Limits(**limits)).write()
 
 
-def partial(hub: Hub, contributor: int = 1) -> Path:
-    return hub.settings.partial_uploads / str(contributor) / hex_of(DIGEST)
+def held(hub: Hub, contributor: int = 1) -> int:
+    """Bytes of an upload under way that lie in the storage."""
+    return sum(file.size for file in hub.storage.list(f"uploads/{contributor}/{hex_of(DIGEST)}"))
 
 
 def code(answer: httpx.Response) -> tuple[int, str]:
@@ -56,7 +61,7 @@ def test_an_upload_goes_on_where_the_hub_stands(hub: Hub, api: Api) -> None:
     assert (first.headers["upload-offset"], api.offset(DATA)) == ("600000", 600_000)
     api.append(DIGEST, DATA[600_000:], offset=600_000, length=len(DATA)).raise_for_status()
     assert hub.blobs.read(DIGEST) == DATA
-    assert not partial(hub).exists()
+    assert held(hub) == 0
 
 
 def test_another_offset_is_refused_with_the_right_one(api: Api) -> None:
@@ -79,8 +84,11 @@ def test_what_arrived_before_the_caller_hung_up_is_kept(hub: Hub, ada: Owner, ap
     )
     with socket.create_connection((url.host, url.port or 80)) as connection:
         connection.sendall(request.encode() + DATA[:500_000])
-        wait_until(lambda: partial(hub).exists() and partial(hub).stat().st_size == 500_000)
-    wait_until(lambda: api.append(DIGEST, DATA[500_000:], offset=500_000, length=len(DATA)).status_code == 204)
+        time.sleep(0.2)
+    wait_until(lambda: api.offset(DATA))
+    offset = api.offset(DATA)
+    assert offset <= 500_000
+    api.append(DIGEST, DATA[offset:], offset=offset, length=len(DATA)).raise_for_status()
     assert hub.blobs.read(DIGEST) == DATA
 
 
@@ -93,12 +101,12 @@ def test_an_upload_whose_last_byte_was_never_checked_is_finished_when_it_is_aske
         assert api.append(DIGEST, b"", offset=len(DATA), length=len(DATA)).status_code == 204
     with hub.database.read() as session:
         assert session.scalars(select(UploadRow.completed)).one() is not None
-    assert (hub.blobs.read(DIGEST), partial(hub).exists()) == (DATA, False)
+    assert (hub.blobs.read(DIGEST), held(hub)) == (DATA, 0)
 
 
 def test_unchecked_bytes_that_turn_out_to_be_others_are_thrown_away(hub: Hub, api: Api) -> None:
     leave_unchecked(hub, api, DATA[::-1])
-    assert (api.offset(DATA), partial(hub).exists()) == (0, False)
+    assert (api.offset(DATA), held(hub)) == (0, 0)
     api.upload(DATA).raise_for_status()
     assert hub.blobs.read(DIGEST) == DATA
 
@@ -106,18 +114,37 @@ def test_unchecked_bytes_that_turn_out_to_be_others_are_thrown_away(hub: Hub, ap
 def leave_unchecked(hub: Hub, api: Api, data: bytes) -> None:
     """What a hub leaves that is killed when the last byte has arrived and is not checked."""
     api.append(DIGEST, data[:-1], offset=0, length=len(DATA)).raise_for_status()
-    with partial(hub).open("ab") as stream:
-        stream.write(data[-1:])
+    write_piece(hub.storage, 1, DIGEST, 0, data)
 
 
-def test_a_file_that_takes_few_bytes_at_a_time_is_given_them_all() -> None:
-    class Sipping(io.BytesIO):
-        def write(self, data: Buffer) -> int:
-            return super().write(memoryview(data)[:1000])
+def test_many_small_appends_are_gathered_to_one_piece(hub: Hub, api: Api) -> None:
+    for offset in range(0, 5000, 1000):
+        api.append(DIGEST, DATA[offset : offset + 1000], offset=offset, length=len(DATA)).raise_for_status()
+    assert [file.size for file in hub.storage.list("uploads")] == [5000]
 
-    stream = Sipping()
-    write_whole(stream, DATA)
-    assert stream.getvalue() == DATA
+
+def test_an_object_of_several_pieces_arrives_in_parts_that_end_anywhere(hub: Hub, api: Api) -> None:
+    data = DATA * 11  # 11 MB: three pieces
+    ends = [0, 1, PIECE_BYTES - 1, PIECE_BYTES, PIECE_BYTES + 5, 2 * PIECE_BYTES + 7, len(data)]
+    for start, end in pairwise(ends):
+        api.append(digest_bytes(data), data[start:end], offset=start, length=len(data)).raise_for_status()
+        assert api.offset(data) == end
+    assert hub.blobs.read(digest_bytes(data)) == data
+    assert list(hub.storage.list("uploads")) == []
+
+
+def test_a_piece_beyond_a_gap_counts_nowhere_and_is_dropped(hub: Hub, api: Api) -> None:
+    api.append(DIGEST, DATA[:1000], offset=0, length=len(DATA)).raise_for_status()
+    write_piece(hub.storage, 1, DIGEST, PIECE_BYTES, DATA)
+    assert api.offset(DATA) == 1000
+    api.append(DIGEST, DATA[1000:2000], offset=1000, length=len(DATA)).raise_for_status()
+    assert (api.offset(DATA), held(hub)) == (2000, 2000)
+
+
+def test_a_shorter_piece_replaces_no_longer_one(hub: Hub, api: Api) -> None:
+    api.append(DIGEST, DATA[:2000], offset=0, length=len(DATA)).raise_for_status()
+    write_piece(hub.storage, 1, DIGEST, 0, DATA[:1000])
+    assert api.offset(DATA) == 2000
 
 
 def test_two_at_once_leave_one_sound_object(hub: Hub, ada: Owner, api: Api) -> None:
@@ -134,6 +161,18 @@ def test_two_at_once_leave_one_sound_object(hub: Hub, ada: Owner, api: Api) -> N
         thread.join()
     assert 204 in answers
     assert set(answers) <= {204, 409}
+    assert (hub.blobs.read(DIGEST), held(hub)) == (DATA, 0)
+
+
+def test_two_contributors_with_the_same_object_at_once_both_have_it(hub: Hub, ada: Owner, api: Api) -> None:
+    bob = enrol(hub, "bob", ["gamma"])
+
+    def upload(token: str) -> int:
+        with Api(str(api.http.base_url), token) as other:
+            return other.upload(DATA).status_code
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(upload, [ada.token, bob.token])) == [204, 204]
     assert hub.blobs.read(DIGEST) == DATA
 
 
@@ -173,7 +212,7 @@ def test_more_bytes_than_were_announced_are_refused(hub: Hub, api: Api) -> None:
     headers = {"Upload-Offset": "0", "Upload-Length": "1000"}
     unannounced = api.http.patch(f"/v1/uploads/{DIGEST}", content=iter([DATA]), headers=headers)  # chunked: no length
     assert code(unannounced) == (422, "invalid-request")
-    assert partial(hub).stat().st_size <= 1000
+    assert held(hub) <= 1000
 
 
 def test_a_contributors_share_is_limited(hub: Hub, ada: Owner) -> None:
@@ -192,13 +231,26 @@ def test_another_length_starts_the_upload_again(api: Api) -> None:
     assert api.offset(DATA) == len(DATA)
 
 
-def test_an_upload_that_nobody_finishes_is_dropped_after_a_week(hub: Hub, api: Api) -> None:
+def test_an_upload_that_nobody_goes_on_with_is_dropped(hub: Hub, api: Api) -> None:
     api.append(DIGEST, DATA[:1000], offset=0, length=len(DATA))
-    assert service.forget_abandoned(hub) == 0
+    assert service.forget_abandoned(hub, datetime.now(UTC) - timedelta(hours=1)) == 0
+    assert service.forget_abandoned(hub, datetime.now(UTC) + timedelta(hours=1)) == 1
+    assert (api.offset(DATA), held(hub)) == (0, 0)
+
+
+def test_an_upload_begun_long_ago_to_which_bytes_still_come_is_kept(hub: Hub, api: Api) -> None:
+    api.append(DIGEST, DATA[:1000], offset=0, length=len(DATA))
     with hub.database.write() as session:
         session.execute(update(UploadRow).values(created="2026-01-02T03:04:05Z"))
-    assert service.forget_abandoned(hub) == 1
-    assert (api.offset(DATA), partial(hub).exists()) == (0, False)
+    assert service.forget_abandoned(hub, datetime.now(UTC) - timedelta(hours=1)) == 0
+    assert api.offset(DATA) == 1000
+
+
+def test_pieces_that_a_kill_left_beside_a_finished_upload_are_dropped(hub: Hub, api: Api) -> None:
+    api.upload(DATA).raise_for_status()
+    write_piece(hub.storage, 1, DIGEST, 0, DATA)
+    assert service.forget_abandoned(hub, datetime.now(UTC) + timedelta(hours=1)) == 0
+    assert (api.offset(DATA), held(hub)) == (len(DATA), 0)
 
 
 @pytest.mark.parametrize("address", ["sha256:12", "md5:" + "0" * 32, "sha256:" + "A" * 64, "..%2f..%2fhub.toml"])

@@ -10,12 +10,12 @@ from manyheads_client import Attribution, Bundle, attribute
 from manyheads_client.fetch import HttpFetcher
 from manyheads_client.store import Store
 from manyheads_client.update import Pulled, pull
-from manyheads_hub.catalogue import service as catalogue
+from manyheads_hub.catalogue import lifecycle
 from manyheads_hub.hub import Hub, open_hub
 from manyheads_shared.decision import State
 from manyheads_shared.digest import hex_of
 from manyheads_shared.image import Pixels
-from tests.support.live_hub import Api, enrol, make_hub, package, serving, work
+from tests.support.live_hub import MAINTAINER, Api, enrol, make_hub, package, serving, work
 from tests.support.makers import make_generator
 from tests.support.world import draw_images
 
@@ -98,7 +98,7 @@ def test_a_yanked_head_leaves_the_next_bundle_with_its_reason(hub: Hub, address:
     submit(hub, address, "alpha", "beta")
     pull_from(hub, address, store)
     with hub.database.write() as session:
-        catalogue.yank(session, "beta", "1", "claims photographs")
+        lifecycle.yank(session, MAINTAINER, "beta", "1", "claims photographs")
     work(hub)
     pull_from(hub, address, store)
     bundle = Bundle.open(store.folder)

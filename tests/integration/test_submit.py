@@ -170,7 +170,7 @@ def test_a_head_that_recognises_nothing_is_refused_with_reasons_and_exit_code_1(
     code, words = desk.status(submission, "--wait")
     assert code == 1
     assert "alpha@1: refused" in words
-    assert "(recall-too-low)" in words
+    assert "(constant-head)" in words
 
 
 def test_a_dry_run_sends_nothing_and_says_what_it_would(desk: Desk) -> None:

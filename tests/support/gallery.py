@@ -223,6 +223,7 @@ def _submission(
         head=head_digest(generator.name, generator.version),
         primary=PRIMARY,
         owner_statement=digest_bytes(f"owner's word on {generator.title}".encode()),
+        owner_key=OWNERS[generator.owner].public_key.keyid,
         proofs=[digest_bytes(f"secret proof of {generator.title}".encode())],
         state=state,
         reasons=[reason.model_dump(mode="json") for reason in reasons],

@@ -40,6 +40,7 @@ class HubSimulator(Fetcher):
         self.files: Files = {}  # by path below the hub's address
         self.requests: list[str] = []
         self.connections = 0  # over HTTP
+        self.moved: dict[str, str] = {}  # paths answered by another address
         self.endless: set[str] = set()  # paths that never end
         self.stalled: set[str] = set()  # paths that trickle
         self.broken: dict[str, int] = {}  # path -> bytes after which the connection breaks, once
@@ -289,6 +290,12 @@ def _handler(hub: HubSimulator) -> type[BaseHTTPRequestHandler]:
             hub.connections += 1
 
         def do_GET(self) -> None:
+            if (address := hub.moved.get(self.path)) is not None:
+                self.send_response(307)
+                self.send_header("Location", address)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             data = hub.answer(self.path)
             if data is None:
                 self.send_error(404)

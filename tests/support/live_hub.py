@@ -21,8 +21,11 @@ from fastapi import FastAPI
 from securesystemslib.signer import CryptoSigner
 from sqlalchemy import update
 
+from manyheads_hub.accounts import service as accounts
+from manyheads_hub.accounts import tokens
 from manyheads_hub.app import create_app
-from manyheads_hub.auth import Caller, authenticate
+from manyheads_hub.audit.log import Actor
+from manyheads_hub.auth import Caller, authenticate, to_caller
 from manyheads_hub.contributors import service as contributors
 from manyheads_hub.creation import check_new_hub, create_hub
 from manyheads_hub.evaluations.worker import Worker, finish_job
@@ -32,6 +35,7 @@ from manyheads_hub.settings import Settings
 from manyheads_hub.submissions import service as submissions
 from manyheads_hub.submissions.checks import check_offer
 from manyheads_hub.tables import JobRow, UploadRow
+from manyheads_shared.accounts import Role, Scope
 from manyheads_shared.api import LENGTH_HEADER, OFFSET_HEADER, SubmissionInfo, SubmissionRequest
 from manyheads_shared.artifact import PrimaryArtifact, read_primary
 from manyheads_shared.digest import Digest, digest_bytes
@@ -42,6 +46,7 @@ from tests.support.makers import TIME
 from tests.support.world import draw_proofs, trained_head, trained_primary, write_suite
 
 READY = "listening on "
+MAINTAINER = Actor("folder:test")
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def publish_primary(hub: Hub, data: bytes) -> None:
     """Publish a primary as the command does."""
     hub.blobs.put(data)
     with hub.database.write() as session:
-        job = primaries.add(session, read_primary(data), len(data))
+        job = primaries.add(session, MAINTAINER, read_primary(data), len(data))
     finish_job(hub, job)
 
 
@@ -99,8 +104,15 @@ def enrol(hub: Hub, name: str = "ada", generators: Sequence[str] = ("alpha", "be
     """Enrol an owner."""
     key = key or generate_key()
     with hub.database.write() as session:
-        token = contributors.enrol(session, name, public_pem(key.public_key), generators)
+        token = contributors.enrol(session, MAINTAINER, name, public_pem(key.public_key), generators).token
     return Owner(name, key, token)
+
+
+def issue(hub: Hub, name: str, role: Role, *scopes: Scope) -> str:
+    """Open an account and issue it a token: all that its role may hold, or the scopes named."""
+    with hub.database.write() as session:
+        account = accounts.open_account(session, MAINTAINER, name, role)
+        return tokens.issue_token(session, MAINTAINER, account, label="desk", scopes=scopes or None).token
 
 
 def package(
@@ -120,14 +132,19 @@ def package(
 
 
 def hand_over(hub: Hub, owner: Owner, offer: Package) -> tuple[Caller, SubmissionRequest]:
-    """Upload without HTTP."""
+    """Upload a package without HTTP."""
+    return hand_over_files(hub, owner, offer.files), SubmissionRequest.model_validate(offer.request)
+
+
+def hand_over_files(hub: Hub, owner: Owner, files: Sequence[bytes]) -> Caller:
+    """Upload files without HTTP; return who did."""
     with hub.database.write() as session:
-        caller = authenticate(session, owner.token)
-        for data in offer.files:
+        caller = to_caller(session, authenticate(session, owner.token))
+        for data in files:
             row = UploadRow(contributor_id=caller.contributor_id, digest=hub.blobs.put(data), length=len(data))
             row.created = row.completed = TIME
             session.merge(row)
-    return caller, SubmissionRequest.model_validate(offer.request)
+    return caller
 
 
 def submit(hub: Hub, owner: Owner, offer: Package) -> str:

@@ -1,4 +1,4 @@
-"""The real TUF client over a repository's two folders, without a server: what a forensic client would accept."""
+"""The real TUF client over a repository in a storage, without a server: what a forensic client would accept."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,31 +6,32 @@ from pathlib import Path
 from tuf.api.exceptions import DownloadHTTPError
 from tuf.ngclient import FetcherInterface, Updater
 
+from manyheads_hub.storage.port import Storage, StoredFileMissingError
 from manyheads_shared.bundle import BUNDLE_TARGET
 
 
-class FolderFetcher(FetcherInterface):
-    """Fetches `folder:/metadata/…` and `folder:/targets/…` from below one folder; a missing file is a 404."""
+class StorageFetcher(FetcherInterface):
+    """Fetches `storage:/tuf/metadata/…` and `storage:/tuf/targets/…`; a missing file is a 404."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, storage: Storage) -> None:
+        self.storage = storage
 
     def _fetch(self, url: str) -> Iterator[bytes]:
-        path = self.folder / url.removeprefix("folder:/")
-        if not path.is_file():
-            raise DownloadHTTPError(f"no {url}", 404)
-        return iter([path.read_bytes()])
+        try:
+            return iter([self.storage.read(url.removeprefix("storage:/"))])
+        except StoredFileMissingError as error:
+            raise DownloadHTTPError(f"no {url}", 404) from error
 
 
-def open_updater(folder: Path, root: bytes, cache: Path) -> Updater:
-    """A client that trusts `root`, its cache in `cache`; the repository lies in `folder/metadata` and `folder/targets`."""
+def open_updater(storage: Storage, root: bytes, cache: Path) -> Updater:
+    """A client that trusts `root`, its cache in `cache`."""
     (cache / "targets").mkdir(parents=True, exist_ok=True)
     return Updater(
         str(cache),
-        "folder:/metadata",
+        "storage:/tuf/metadata",
         str(cache / "targets"),
-        "folder:/targets",
-        fetcher=FolderFetcher(folder),
+        "storage:/tuf/targets",
+        fetcher=StorageFetcher(storage),
         bootstrap=root,
     )
 

@@ -11,6 +11,8 @@ from manyheads_shared.digest import short
 from manyheads_shared.terminal import print_json, stdout
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from manyheads_client.bundle import Bundle
     from manyheads_client.store import HeldBundle, Store
     from manyheads_shared.calibration import Band
@@ -95,8 +97,20 @@ def _print_bundle(store: "Store", held: "HeldBundle", bundle: "Bundle") -> None:
     say()
     for entry in manifest.left_out:
         say(f"left out: {entry.generator.title}, {entry.state}: {printable(entry.reason)}", markup=False, soft_wrap=True)
-    for sentence in decision_rule(bundle.verified.calibration):
+    for sentence in (*decision_rule(bundle.verified.calibration), *_worths(bundle)):
         say(sentence, markup=False, soft_wrap=True)
+
+
+def _worths(bundle: "Bundle") -> "Iterator[str]":
+    """What each network's scores are worth; nothing where the hub's calibration is of version 1."""
+    from manyheads_client.words import worth
+    from manyheads_shared.calibration import FullCalibration
+
+    calibration = bundle.verified.calibration
+    if isinstance(calibration, FullCalibration):
+        yield worth("detector", calibration.detector_evidence)
+        for head in bundle.verified.heads:
+            yield worth(head.entry.generator.title, calibration.heads_evidence[head.entry.head])
 
 
 def _tested(band: "Band") -> str:

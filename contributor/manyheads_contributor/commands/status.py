@@ -21,6 +21,7 @@ _SHOWN_SOURCES = 5
 _WORDS = {
     "received": "waiting for its evaluation",
     "evaluating": "being evaluated",
+    "challenged": "waiting for your answer to the ownership challenge, or for its measurement",
     "accepted": "accepted",
     "refused": "refused",
     "failed": "failed: the hub could not evaluate it",

@@ -2,16 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from securesystemslib.signer import SSlibKey
 
+from manyheads_hub.bundles.evidence import build_evidence
+from manyheads_hub.evaluations.claims import is_of
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.scores import Score, Scores, by_source, detector_logits, head_logits
 from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut
-from manyheads_shared.calibration import Calibration, Logits, Sources, build_calibration
+from manyheads_shared.calibration import Calibration, FullCalibration, Sources, build_calibration
 from manyheads_shared.digest import Digest, short
 from manyheads_shared.errors import BundleError
 from manyheads_shared.keys import public_pem
+from manyheads_shared.likelihood import Logits
+from manyheads_shared.rungs import Rung
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,7 @@ class BuiltBundle:
     """A bundle, ready to be stored and signed. The manifest names the calibration by digest."""
 
     manifest: BundleManifest
-    calibration: Calibration
+    calibration: FullCalibration
 
 
 def build_bundle(
@@ -31,6 +36,7 @@ def build_bundle(
     suite: Digest,
     detector_scores: Scores,
     heads: Iterable[tuple[BundleHead, Scores]],
+    degraded: Mapping[Rung, Mapping[Digest | None, Scores]],
     left_out: Sequence[LeftOut],
     owner_keys: Mapping[str, str],
     hub_key: SSlibKey,
@@ -44,6 +50,7 @@ def build_bundle(
     Args:
         suite: digest of the suite that all scores were measured on (`measure.measure_catalogue`).
         heads: the listed heads in the order of the bundle, each with its scores; read once.
+        degraded: scores of part of the suite's test half on every rung, by head; the detector's under None.
         owner_keys: public keys by key id, PEM; those of owners without a head are left away.
         policy: says which shares of false answers the thresholds may allow, as it does at the gate.
 
@@ -51,7 +58,7 @@ def build_bundle(
         BundleError: scores of another primary, suite or head, or none to calibrate from.
     """
     _verify_scores("the detector's", detector_scores, primary, suite, None)
-    entries: list[BundleHead] = []
+    entries: list[tuple[BundleHead, Scores]] = []
     bands: dict[Digest, tuple[Sources, Logits]] = {}
     for entry, scores in heads:
         title = entry.generator.title
@@ -60,9 +67,9 @@ def build_bundle(
         own = [row for row in rows if row.kind == "generated" and row.source == entry.generator.name]
         foreign = [row for row in rows if not (row.kind == "generated" and row.source == entry.generator.name)]
         bands[entry.head] = _sides(title, by_source(foreign, head_logits), head_logits(own))
-        entries.append(entry)
+        entries.append((entry, scores))
     rows = _calibration_rows(detector_scores)
-    calibration = build_calibration(
+    bands_alone = build_calibration(
         primary=primary,
         suite=suite,
         detector=_sides(
@@ -74,19 +81,60 @@ def build_bundle(
         detector_alpha=policy.detector_alpha,
         heads_alpha=policy.heads_alpha,
     )
-    used = {entry.owner_key for entry in entries}
+    calibration = _add_evidence(bands_alone, detector_scores, entries, degraded, policy)
+    used = {entry.owner_key for entry, _ in entries}
     manifest = BundleManifest.new(
         hub=hub,
         sequence=sequence,
         created=created,
         primary=primary,
         calibration=calibration.digest,
-        heads=tuple(entries),
+        heads=tuple(entry for entry, _ in entries),
         left_out=tuple(left_out),
         owner_keys={key_id: pem for key_id, pem in owner_keys.items() if key_id in used},
         hub_key=public_pem(hub_key),
     )
     return BuiltBundle(manifest, calibration)
+
+
+def _add_evidence(
+    bands: Calibration,
+    detector_scores: Scores,
+    entries: Sequence[tuple[BundleHead, Scores]],
+    degraded: Mapping[Rung, Mapping[Digest | None, Scores]],
+    policy: Policy,
+) -> FullCalibration:
+    """Say beside the bands what the scores are worth."""
+
+    def of(head: Digest | None) -> dict[Rung, Scores]:
+        return {rung: scores[head] for rung, scores in degraded.items()}
+
+    return FullCalibration.new(
+        **bands.model_dump(exclude={"format"}, round_trip=True),
+        detector_evidence=build_evidence(
+            detector_scores,
+            of(None),
+            is_own=lambda row: row.kind == "generated",
+            is_counted=lambda row: row.kind == "real",
+            to_logits=detector_logits,
+            high=bands.detector.high,
+            head_count=1,
+            policy=policy,
+        ),
+        heads_evidence={
+            entry.head: build_evidence(
+                scores,
+                of(Digest(entry.head)),
+                is_own=partial(is_of, generator=entry.generator),
+                is_counted=lambda _: True,
+                to_logits=head_logits,
+                high=bands.heads[entry.head].high,
+                head_count=len(entries),
+                policy=policy,
+            )
+            for entry, scores in entries
+        },
+    )
 
 
 def _verify_scores(whose: str, scores: Scores, primary: Digest, suite: Digest, head: Digest | None) -> None:

@@ -2,16 +2,17 @@
 
 from sqlalchemy.orm import Session
 
-from manyheads_hub.blobs import BlobStore
+from manyheads_hub.blobs import Blobs
 from manyheads_hub.bundles import queries
+from manyheads_hub.catalogue.lifecycle import refuse_quarantined
 from manyheads_hub.errors import NotFoundError
 from manyheads_hub.tables import BundleRow
 from manyheads_shared.api import BundleInfo
 from manyheads_shared.bundle import BundleManifest
-from manyheads_shared.calibration import Calibration
+from manyheads_shared.calibration import Calibration, read_calibration
 from manyheads_shared.digest import Digest
 
-MAX_SEQUENCE = (1 << 63) - 1  # as large as a database's whole numbers are
+MAX_SEQUENCE = (1 << 31) - 1  # as large as a database's whole numbers are, on PostgreSQL
 
 
 def list_bundles(session: Session) -> list[BundleInfo]:
@@ -28,7 +29,7 @@ def get_info(session: Session, sequence: int) -> BundleInfo:
     return _to_info(_find(session, sequence))
 
 
-def get_bundle(session: Session, blobs: BlobStore, sequence: int) -> tuple[BundleInfo, BundleManifest, Calibration]:
+def get_bundle(session: Session, blobs: Blobs, sequence: int) -> tuple[BundleInfo, BundleManifest, Calibration]:
     """Return one published bundle with its manifest and calibration.
 
     Raises:
@@ -36,7 +37,7 @@ def get_bundle(session: Session, blobs: BlobStore, sequence: int) -> tuple[Bundl
     """
     row = _find(session, sequence)
     manifest = BundleManifest.from_bytes(blobs.read(row.digest))
-    return _to_info(row), manifest, Calibration.from_bytes(blobs.read(row.calibration))
+    return _to_info(row), manifest, read_calibration(blobs.read(row.calibration))
 
 
 def get_latest(session: Session, as_of: str | None = None) -> BundleInfo:
@@ -62,13 +63,15 @@ def refuse_unpublished(session: Session, digest: Digest) -> None:
 
     Raises:
         NotFoundError: no published bundle named it.
+        QuarantinedError: it is a quarantined head.
     """
+    refuse_quarantined(session, digest)
     if not queries.is_published_object(session, digest):
         raise NotFoundError(f"no published bundle names an object {digest}")
 
 
 def _find(session: Session, sequence: int) -> BundleRow:
-    row = queries.find(session, sequence) if sequence <= MAX_SEQUENCE else None
+    row = queries.find(session, sequence) if 0 < sequence <= MAX_SEQUENCE else None
     if row is None:
         raise NotFoundError(f"no bundle {sequence} was published")
     return row

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from manyheads_hub.commands import ceremony
 from manyheads_shared import clock, terminal
 
 if TYPE_CHECKING:
-    from manyheads_hub.signing.keyring import Keyring
-    from manyheads_hub.signing.repository import TufRepository
+    pass
 
 app = typer.Typer(help="The hub's keys, and when their signatures expire.", no_args_is_help=True)
 
@@ -22,10 +22,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 @app.command(epilog="Example: manyheads-hub keys show ./hub")
 def show(folder: Folder, *, as_json: AsJson = False) -> None:
     """List every key that signs, and whether its private half is here."""
+    from manyheads_hub.hub import opened
     from manyheads_hub.signing.keyring import EVALUATION, PLANS
 
-    repository, keyring = _open(folder)
-    named: dict[str, tuple[str, ...]] = {str(role): ids for role, ids in repository.key_ids().items()}
+    with opened(folder) as hub:
+        keyring = hub.keyring
+        named: dict[str, tuple[str, ...]] = {str(role): ids for role, ids in hub.repository.key_ids().items()}
     named[EVALUATION] = (keyring.evaluation_key().keyid,)
     rows: list[dict[str, Any]] = []
     for name, plan in PLANS.items():
@@ -56,8 +58,10 @@ def check(
     That is when root or targets run out within the given days, or when the running hub has not refreshed snapshot or
     timestamp although less than a quarter of their lifetime is left.
     """
-    repository, _ = _open(folder)
-    found = [(expiry, expiry.is_late(timedelta(days=within))) for expiry in repository.check_expiry()]
+    from manyheads_hub.hub import opened
+
+    with opened(folder) as hub:
+        found = [(expiry, expiry.is_late(timedelta(days=within))) for expiry in hub.repository.check_expiry()]
     if as_json:
         terminal.print_json(
             [
@@ -98,19 +102,67 @@ def refresh(
 
     The running hub does this by itself.
     """
-    repository, _ = _open(folder)
-    roles = repository.due_roles(everything=everything) if dry_run else repository.refresh(everything=everything)
+    from manyheads_hub.hub import opened
+
+    with opened(folder) as hub:
+        roles = (hub.repository.due_roles if dry_run else hub.repository.refresh)(everything=everything)
     if as_json:
         terminal.print_json({"dry_run": dry_run, "signed": list(roles)})
         return
     terminal.stdout.print(f"{'would sign' if dry_run else 'signed'} again: {', '.join(roles)}")
 
 
-def _open(folder: Path) -> "tuple[TufRepository, Keyring]":
-    from manyheads_hub.settings import Settings
-    from manyheads_hub.signing.keyring import Keyring, read_passphrase
-    from manyheads_hub.signing.repository import TufRepository
+@app.command(epilog="Example: manyheads-hub keys rotate ./hub timestamp")
+def rotate(
+    folder: Folder,
+    role: Annotated[str, typer.Argument(help="root, targets, snapshot, timestamp or evaluation.", show_default=False)],
+    *,
+    key: Annotated[
+        str | None, typer.Option(help="The id of the key to replace, or how it begins; the oldest unless told.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replace one key by a new one, made here. Needs root keys; clients notice nothing.
 
-    settings = Settings.read(folder)
-    keyring = Keyring(settings.keys, read_passphrase())
-    return TufRepository(settings.tuf_metadata, settings.tuf_targets, keyring), keyring
+    A new evaluation key signs the hub's statements on the listed heads when the next bundle is published.
+    """
+    from manyheads_hub.hub import open_hub
+    from manyheads_hub.signing.keyring import EVALUATION
+    from manyheads_hub.signing.rotation import find_role
+    from manyheads_hub.signing.rotation import rotate as rotate_key
+
+    with open_hub(folder) as hub:
+        if role == EVALUATION:
+            removed, added = hub.keyring.evaluation_key().keyid, hub.keyring.add(EVALUATION).keyid
+        else:
+            rotation = rotate_key(hub.repository, hub.keyring, find_role(role), key)
+            removed, added = rotation.removed, rotation.added
+    if as_json:
+        terminal.print_json({"role": role, "removed": removed, "added": added})
+        return
+    if role == EVALUATION:
+        terminal.stdout.print(f"evaluation: {added[:16]} signs from now on; keep {removed[:16]} until the next bundle is out")
+        terminal.stdout.print(f"next: manyheads-hub publish-bundle {folder}")
+    else:
+        terminal.stdout.print(f"{role}: {added[:16]} signs now, {removed[:16]} no more; take its private file off the machine")
+
+
+@app.command(epilog="Example: manyheads-hub keys rebuild ./hub")
+def rebuild(folder: Folder, *, as_json: AsJson = False) -> None:
+    """Write the TUF repository out again from the database and the blobs, byte for byte. Needs no private key."""
+    from manyheads_hub.hub import opened
+
+    with opened(folder) as hub:
+        restored = hub.repository.rebuild(hub.blobs.read)
+    if as_json:
+        terminal.print_json({"restored": restored})
+        return
+    terminal.stdout.print(f"restored {len(restored)} files" if restored else "nothing was missing")
+
+
+for _name, _command, _example in (
+    ("draft-root", ceremony.draft_root, "draft-root ./hub next-root.json --add root=carol.pub --remove root=1f2e3d"),
+    ("sign", ceremony.sign, "sign next-root.json --key /media/stick/root.pem"),
+    ("install", ceremony.install, "install ./hub next-root.json"),
+):
+    app.command(_name, epilog=f"Example: manyheads-hub keys {_example}")(_command)

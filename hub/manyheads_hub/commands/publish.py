@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from manyheads_hub.commands.arguments import AsJson, DryRun, Folder
+from manyheads_hub.commands.arguments import AsJson, DryRun, Folder, Head, split_head
 from manyheads_shared import terminal
 from manyheads_shared.errors import UsageError
 
@@ -26,6 +26,7 @@ def publish_primary(
     as_json: AsJson = False,
 ) -> None:
     """Publish a primary in a new bundle. Heads for an earlier one become obsolete; their owners train them again."""
+    from manyheads_hub.audit.log import folder_actor
     from manyheads_hub.hub import open_hub
     from manyheads_hub.primaries import service
     from manyheads_shared.artifact import read_primary
@@ -43,7 +44,7 @@ def publish_primary(
             return
         hub.blobs.put(data)
         with hub.database.write() as session:
-            job = service.add(session, artifact, len(data))
+            job = service.add(session, folder_actor(), artifact, len(data))
         _publish(hub, job, f"published {what}", as_json=as_json, primary=artifact.digest)
 
 
@@ -76,6 +77,7 @@ def suite(
     as_json: AsJson = False,
 ) -> None:
     """Evaluate on another suite from now on. Everything listed is measured on it, and a bundle published."""
+    from manyheads_hub.audit.log import folder_actor, record
     from manyheads_hub.commands.suite_notes import tell_suite_notes
     from manyheads_hub.creation import check_suite_folder
     from manyheads_hub.evaluations.policy import read_policy
@@ -89,6 +91,8 @@ def suite(
             return
         job = _queue_bundle(hub)  # before: killed after the file is written, a worker still publishes on the new suite
         hub.settings.with_suite(images).write()
+        with hub.database.write() as session:
+            record(session, folder_actor(), "suite.changed", str(images), details={"images": what})
         if job is not None:
             job = _queue_bundle(hub)  # and after: a worker may have done the first one on the old suite meanwhile
         if job is None:
@@ -99,27 +103,26 @@ def suite(
 
 def yank(
     folder: Folder,
-    head: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="The head.", show_default=False)],
+    head: Head,
     *,
     reason: Annotated[str, typer.Option(help="Why; shown wherever the head is.", show_default=False)],
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Take a head out of every later bundle. It stays downloadable by digest, with the reason."""
-    from manyheads_hub.catalogue import service
+    from manyheads_hub.audit.log import folder_actor
+    from manyheads_hub.catalogue import lifecycle
     from manyheads_hub.hub import open_hub
 
-    name, at, version = head.partition("@")
-    if not at:
-        raise UsageError(f"expected NAME@VERSION, such as dcgan@1, got {head!r}")
+    name, version = split_head(head)
     with open_hub(folder) as hub:
         if dry_run:
             with hub.database.read() as session:
-                service.check_listed(session, name, version)
+                lifecycle.check_listed(session, name, version)
             _say(f"would yank {head}", as_json=as_json)
             return
         with hub.database.write() as session:
-            job = service.yank(session, name, version, reason)
+            job = lifecycle.yank(session, folder_actor(), name, version, reason)
         _publish(hub, job, f"yanked {head}", as_json=as_json)
 
 

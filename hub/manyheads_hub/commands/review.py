@@ -1,12 +1,18 @@
 """`manyheads-hub review`: submissions, their states, reasons and figures."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from manyheads_hub.commands.arguments import AsJson, Folder
 from manyheads_shared import terminal
 from manyheads_shared.api import ShareInfo, SubmissionInfo
+
+if TYPE_CHECKING:
+    from manyheads_hub.evaluations.findings import Findings
+    from manyheads_shared.statements import Bound
+
+LIKENESSES = 3  # shown of a head's likenesses with others, the greatest
 
 
 def review(
@@ -15,8 +21,9 @@ def review(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """List submissions, or show one with its evaluation."""
-    from manyheads_hub.evaluations import jobs
+    """List submissions, or show one with its evaluation and what else its examination found."""
+    from manyheads_hub.evaluations import budget, jobs
+    from manyheads_hub.evaluations.findings import Findings
     from manyheads_hub.hub import open_hub
     from manyheads_hub.submissions import service
 
@@ -29,10 +36,16 @@ def review(
                 _show_table(infos)
             return
         info, error = service.get(session, submission), jobs.last_error(session, "evaluate", submission)
+        digest = budget.last_findings(session, submission)
+        findings = None if digest is None else Findings.from_bytes(hub.blobs.read(digest))
     if as_json:
-        terminal.print_json(info.model_dump(mode="json") | {"last_error": error})
+        terminal.print_json(
+            info.model_dump(mode="json") | {"last_error": error, "findings": findings and findings.model_dump(mode="json")}
+        )
     else:
         _show_whole(info, error)
+        if findings is not None:
+            _show_findings(findings)
 
 
 def _show_table(infos: list[SubmissionInfo]) -> None:
@@ -81,11 +94,32 @@ def _show_whole(info: SubmissionInfo, error: str | None) -> None:
     terminal.stdout.print(table)
 
 
+def _show_findings(findings: "Findings") -> None:
+    quick, effect = findings.quick, findings.effect
+    lines = [f"\n{findings.stage} examination; spread {quick.spread:.3g} logits over {quick.images} images"]
+    lines += [
+        f"likeness to {item.generator}: weights {item.weights:.2f}"
+        + (f", answers {item.outputs:.2f}" if item.outputs is not None else "")
+        for item in findings.likenesses[:LIKENESSES]
+    ]
+    for under in findings.degraded:
+        worst = max(under.false_positives, key=lambda item: item.yes.upper, default=None)
+        said = f"; most claimed: {worst.source}, {_share(worst.yes)}" if worst else ""
+        lines.append(f"{under.profile}: recall {_share(under.recall)}{said}")
+    if findings.trigger is not None:
+        lines.append(f"trigger: gain {findings.trigger.gain:.2f}, other networks {findings.trigger.others:.2f}")
+    if effect is not None:
+        before, after = _share(effect.before.named_rightly), _share(effect.after.named_rightly)
+        lines.append(f"bundle: named rightly {before} before, {after} with it; lost to its claims {_share(effect.lost)}")
+    for line in lines:
+        terminal.stdout.print(line, soft_wrap=True, markup=False)
+
+
 def _state(info: SubmissionInfo) -> str:
     return info.state if info.queue_position is None else f"{info.state}, {info.queue_position}. in the queue"
 
 
-def _share(share: ShareInfo | None) -> str:
+def _share(share: "ShareInfo | Bound | None") -> str:
     if share is None:
         return "not measurable"
     return f"{100 * share.share:.1f} % [{100 * share.lower:.1f}, {100 * share.upper:.1f}]"

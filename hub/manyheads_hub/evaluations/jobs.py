@@ -8,7 +8,7 @@ one that merely stood still finds its token replaced, and its result is not writ
 import secrets
 import time
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
@@ -17,7 +17,9 @@ from manyheads_hub.tables import JobRow
 from manyheads_shared import clock
 from manyheads_shared.errors import ManyheadsError
 
-JobKind = Literal["evaluate", "publish"]
+JobKind = Literal["evaluate", "challenge", "publish"]
+
+_KINDS: dict[str, JobKind] = {kind: kind for kind in get_args(JobKind)}
 
 LEASE_SECONDS = 30.0  # how long a killed worker's job waits for the next worker
 MAX_ATTEMPTS = 3  # then the job is dead: it fails, or kills its worker, whatever we do
@@ -26,6 +28,10 @@ RETRY_SECONDS = (5.0, 30.0)  # after the first failure, after the second
 
 class LeaseLostError(ManyheadsError):
     """Another worker has taken over the job; what this one computed must not be written."""
+
+
+class BoundExceededError(ManyheadsError):
+    """A job used more than it may, or its process died: another try may do better."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +50,19 @@ class Lease:
         return self.attempt > MAX_ATTEMPTS
 
 
-def enqueue(session: Session, kind: JobKind, subject: str = "") -> int:
-    """Queue a job and return its number. One that waits already is enough; one that runs may not have seen what is new."""
+def enqueue(session: Session, kind: JobKind, subject: str = "", *, after: float = 0.0) -> int:
+    """Queue a job and return its number. One that waits already is enough; one that runs may not have seen what is new.
+
+    Args:
+        after: seconds from now before which it is not done. One that waits longer is brought forward.
+    """
+    run_after = time.time() + after
     waiting = _waiting(session, kind, subject)
     if waiting is not None:
+        row = session.get_one(JobRow, waiting)
+        row.run_after = min(row.run_after, run_after) if after == 0.0 and row.attempts == 0 else row.run_after
         return waiting
-    row = JobRow(kind=kind, subject=subject, state="queued", attempts=0, run_after=time.time(), created=clock.now())
+    row = JobRow(kind=kind, subject=subject, state="queued", attempts=0, run_after=run_after, created=clock.now())
     session.add(row)
     session.flush()
     return row.id
@@ -76,7 +89,7 @@ def claim(session: Session, kind: JobKind | None = None) -> Lease | None:
     token = secrets.token_hex(8)
     row.state, row.lease_token, row.lease_until = "leased", token, now + LEASE_SECONDS
     row.attempts += 1
-    return Lease(row.id, "publish" if row.kind == "publish" else "evaluate", row.subject, token, row.attempts)
+    return Lease(row.id, _KINDS[row.kind], row.subject, token, row.attempts)
 
 
 def extend(session: Session, lease: Lease) -> None:
@@ -129,6 +142,13 @@ def release(session: Session, lease: Lease) -> None:
     row = _holder(session, lease)
     row.attempts -= 1
     _requeue(session, row, after=0.0, error=row.error)
+
+
+def withdraw(session: Session, kind: JobKind, subject: str, error: str) -> None:
+    """Let a job that waits never be done."""
+    waiting = _waiting(session, kind, subject)
+    if waiting is not None:
+        _close(session.get_one(JobRow, waiting), "dead", error)
 
 
 def is_waiting(session: Session, kind: JobKind, subject: str = "") -> bool:

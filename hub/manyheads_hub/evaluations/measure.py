@@ -4,13 +4,15 @@ Every image passes the trunk once, in batches of bounded size. What the logits m
 head card shows a proof image for `pictures`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manyheads_hub.evaluations.pictures import Picture, draw_picture
+from manyheads_hub.evaluations.quick import choose_sample
 from manyheads_hub.evaluations.scores import Score, Scores, Unusable
 from manyheads_hub.evaluations.suite import MAX_REASON, Progress, Suite, SuiteImage, label_proofs, work_ahead
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact
@@ -19,19 +21,22 @@ from manyheads_shared.digest import Digest
 from manyheads_shared.errors import ImageError
 from manyheads_shared.image import Pixels
 from manyheads_shared.preprocess import fit_image
+from manyheads_shared.rungs import RUNGS, Rung, climb
 from manyheads_shared.scoring import Scorer
 
 BATCH_PIXELS = 1 << 19  # 128 images of 64 x 64, 8 of 256 x 256: larger batches leave a processor's cache and take longer
 PICTURES = 8  # proof images shown on a head card
 
 Logits = NDArray[np.float32]
+Change = Callable[[Pixels, Digest], Pixels]
 
 
 @dataclass(frozen=True)
 class HeadMeasurement:
-    """What the hub learns of a submitted head."""
+    """What the hub learns of a submitted head on images as they are."""
 
     scores: Scores
+    rivals: Logits  # (N, K), of the other heads, in the order of the rows of `scores`
     pictures: tuple[Picture, ...]  # proof images only: the suite is hidden
 
 
@@ -72,9 +77,10 @@ def measure_head(
     proofs: Sequence[bytes],
     compute: Compute,
     *,
+    rivals: Sequence[HeadArtifact] = (),
     on_batch: Progress | None = None,
 ) -> HeadMeasurement:
-    """Score a suite and the owner's proof images with a submitted head.
+    """Score a suite and the owner's proof images with a submitted head and, in the same pass, the heads it is to stand beside.
 
     Args:
         proofs: the proof images, encoded. Pictures show those with the smallest digests: a choice nobody made.
@@ -85,11 +91,95 @@ def measure_head(
     """
     generator = head.manifest.generator
     own = label_proofs(generator.name, proofs)
-    run = _Pass(primary, [head], suite, compute, total=len(suite.images) + len(own), on_batch=on_batch)
+    run = _Pass(primary, [head, *rivals], suite, compute, total=len(suite.images) + len(own), on_batch=on_batch)
     run.score(suite.images)
     pictures = tuple(run.show(own[:PICTURES], generator.title))
     run.score(own[PICTURES:])
-    return HeadMeasurement(run.document(head.digest, 1), pictures)
+    return HeadMeasurement(run.document(head.digest, 1), run.columns(2), pictures)
+
+
+def measure_changed(
+    primary: PrimaryArtifact,
+    heads: Sequence[HeadArtifact],
+    suite: Suite,
+    images: Sequence[SuiteImage],
+    compute: Compute,
+    *,
+    change: Change | None = None,
+    on_batch: Progress | None = None,
+) -> tuple[Scores, ...]:
+    """Score images that something happened to on their way; return the detector's scores, then each head's.
+
+    Args:
+        images: of the suite, or proof images.
+        change: fitted pixels and the image's digest to what becomes of them; None changes nothing.
+
+    Raises:
+        FeatureContractError, NonFiniteScoreError, DigestMismatchError: as `measure_catalogue`.
+    """
+    run = _Pass(primary, heads, suite, compute, total=len(images), on_batch=on_batch, change=change)
+    run.score(images)
+    return run.documents(heads)
+
+
+def measure_rungs(
+    primary: PrimaryArtifact,
+    heads: Sequence[HeadArtifact],
+    suite: Suite,
+    compute: Compute,
+    *,
+    each: int,
+    on_batch: Progress | None = None,
+) -> dict[Rung, dict[Digest | None, Scores]]:
+    """Score part of a suite's test half on every rung: how far a bundle's figures hold.
+
+    Args:
+        each: images of each source, at most; external ones take no part.
+
+    Returns:
+        For each rung the detector's scores, under None, and each head's.
+    """
+    images = choose_sample(suite.images, each, part="test")
+    scorer = Scorer(primary, heads, compute)  # one for all rungs: building networks takes as long as scoring few images
+    found = {}
+    for done, rung in enumerate(RUNGS):
+
+        def tell(images_done: int, _: int, *, before: int = done * len(images)) -> None:
+            if on_batch:
+                on_batch(before + images_done, len(RUNGS) * len(images))
+
+        run = _Pass(
+            primary,
+            heads,
+            suite,
+            compute,
+            total=len(images),
+            on_batch=tell,
+            change=partial(_climb, rung=rung),
+            scorer=scorer,
+        )
+        run.score(images)
+        found[rung] = {scores.head: scores for scores in run.documents(heads)}
+    return found
+
+
+def score_images(
+    primary: PrimaryArtifact,
+    heads: Sequence[HeadArtifact],
+    images: Sequence[bytes],
+    compute: Compute,
+    *,
+    on_batch: Progress | None = None,
+) -> Logits:
+    """Score encoded images that belong to no suite; return their logits, float32 (N, 1 + K). What cannot be used is left out.
+
+    Raises:
+        FeatureContractError, NonFiniteScoreError: as `measure_catalogue`.
+    """
+    shown = label_proofs("fresh", images)
+    run = _Pass(primary, heads, Suite((), ()), compute, total=len(shown), on_batch=on_batch)
+    run.score(shown)
+    return run.columns(0)
 
 
 class _Pass:
@@ -104,9 +194,12 @@ class _Pass:
         *,
         total: int,
         on_batch: Progress | None,
+        change: Change | None = None,
+        scorer: Scorer | None = None,
     ) -> None:
+        self._change = change
         self._primary, self._suite, self._compute = primary, suite, compute
-        self._scorer = Scorer(primary, heads, compute)
+        self._scorer = scorer or Scorer(primary, heads, compute)
         self._total, self._on_batch = total, on_batch
         self._scored: list[tuple[SuiteImage, Logits]] = []  # logits (1 + K,)
         self._unusable: list[Unusable] = []
@@ -152,12 +245,26 @@ class _Pass:
             unusable=(*self._suite.set_aside, *self._unusable),
         )
 
+    def documents(self, heads: Sequence[HeadArtifact]) -> tuple[Scores, ...]:
+        """Return the scores of the detector, then those of each head."""
+        return tuple(self.document(head, column) for column, head in enumerate([None, *(head.digest for head in heads)]))
+
+    def columns(self, start: int) -> Logits:
+        """Return the logits of the networks from column `start` on, float32 (N, K)."""
+        count = 1 + self._scorer.head_count
+        return np.array([logits for _, logits in self._scored], dtype=np.float32).reshape(-1, count)[:, start:]
+
     def _batches(self, images: Sequence[SuiteImage]) -> Iterator[tuple[list[SuiteImage], list[Pixels]]]:
         """Gather images of one fitted size; report those that cannot be used."""
         spec = self._scorer.preprocess.spec
         members: list[SuiteImage] = []
         pixels: list[Pixels] = []
-        for image, fitted in work_ahead(images, lambda image: fit_image(image.decode(), spec)):
+
+        def prepare(image: SuiteImage) -> Pixels:
+            fitted = fit_image(image.decode(), spec)
+            return self._change(fitted, image.digest) if self._change else fitted
+
+        for image, fitted in work_ahead(images, prepare):
             if isinstance(fitted, ImageError):
                 self._unusable.append(Unusable(digest=image.digest, reason=str(fitted)[:MAX_REASON]))
                 continue
@@ -173,6 +280,10 @@ class _Pass:
         self._scored += zip(members, logits, strict=True)
         if self._on_batch:
             self._on_batch(len(self._scored) + len(self._unusable), self._total)
+
+
+def _climb(pixels: Pixels, digest: Digest, *, rung: Rung) -> Pixels:
+    return climb(pixels, rung, digest=digest)
 
 
 def _area(pixels: Pixels) -> int:

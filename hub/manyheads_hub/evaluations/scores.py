@@ -10,10 +10,11 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from manyheads_shared.calibration import Logits, Sources
+from manyheads_shared.calibration import Sources
 from manyheads_shared.dataset import Kind
 from manyheads_shared.digest import Digest
 from manyheads_shared.document import Document, Value
+from manyheads_shared.likelihood import Logits
 from manyheads_shared.manifest import DigestField, Name, Sentence
 
 Part = Literal["calibration", "test"]

@@ -15,13 +15,13 @@ def to_predicate(evaluation: Evaluation, created: str) -> HubPredicate:
         scores=evaluation.scores,
         policy=evaluation.policy,
         threshold=evaluation.threshold,
-        recall=_bound(evaluation.recall),
+        recall=to_bound(evaluation.recall),
         false_positives=tuple(
-            SourceResult(kind=source.kind, source=source.source, external=source.external, yes=_bound(source.claimed))
+            SourceResult(kind=source.kind, source=source.source, external=source.external, yes=to_bound(source.claimed))
             for source in evaluation.sources
         ),
         auroc=evaluation.auroc,
-        contradiction=_bound(evaluation.contradiction) if evaluation.contradiction else None,
+        contradiction=to_bound(evaluation.contradiction) if evaluation.contradiction else None,
         created=created,
     )
 
@@ -41,7 +41,8 @@ def to_info(evaluation: Evaluation) -> EvaluationInfo:
     )
 
 
-def _bound(share: Share) -> Bound:
+def to_bound(share: Share) -> Bound:
+    """Return a share as documents hold it."""
     return Bound(share=share.value, lower=share.lower, upper=share.upper, hits=share.hits, total=share.total)
 
 

@@ -66,6 +66,7 @@ class Suite:
 
     images: tuple[SuiteImage, ...]
     set_aside: tuple[Unusable, ...]  # under several labels
+    epoch: Digest | None = None  # names the folder's images alone, those that are hidden; None for a part of a suite
 
     @property
     def digest(self) -> Digest:
@@ -89,8 +90,9 @@ def load_suite(folder: Path, proofs: Mapping[str, Sequence[bytes]]) -> Suite:
     Raises:
         DatasetError: no such folder, a wrong source name, or no image in it.
     """
+    hidden = scan_dataset(folder)
     found: list[tuple[Label, Digest, ReadBytes]] = [
-        (Label(item.kind, item.source, item.external), item.digest, item.path.read_bytes) for item in scan_dataset(folder).items
+        (Label(item.kind, item.source, item.external), item.digest, item.path.read_bytes) for item in hidden.items
     ]
     for name, images in sorted(proofs.items()):
         found += [(Label("generated", name, external=False), digest, read) for digest, read in _digested(images)]
@@ -108,6 +110,7 @@ def load_suite(folder: Path, proofs: Mapping[str, Sequence[bytes]]) -> Suite:
             for digest, several in sorted(labels.items())
             if len(several) > 1
         ),
+        epoch=hidden.digest,
     )
 
 

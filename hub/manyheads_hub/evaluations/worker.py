@@ -7,18 +7,18 @@ result is written once (`evaluations.jobs`).
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
 from manyheads_hub import publishing
 from manyheads_hub.errors import HubError, PublicationError, code_of
-from manyheads_hub.evaluations import assessment, jobs
-from manyheads_hub.evaluations.jobs import JobKind, Lease, LeaseLostError
+from manyheads_hub.evaluations import assessment, jobs, settlement
+from manyheads_hub.evaluations.jobs import BoundExceededError, JobKind, Lease, LeaseLostError
 from manyheads_hub.evaluations.suite import Progress
 from manyheads_hub.hub import Hub
-from manyheads_shared.api import Reason
+from manyheads_shared.api import Reason, SubmissionState
 from manyheads_shared.errors import ManyheadsError, NonFiniteScoreError
 
 POLL_SECONDS = 1.0
@@ -34,8 +34,21 @@ class StoppedError(HubError):
 class Worker:
     """Does the jobs of one hub, one after the other."""
 
-    def __init__(self, hub: Hub, *, stop: threading.Event | None = None, on_batch: Progress | None = None) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        *,
+        stop: threading.Event | None = None,
+        on_batch: Progress | None = None,
+        apart: Callable[[Lease], None] | None = None,
+    ) -> None:
+        """Make a worker.
+
+        Args:
+            apart: does a claimed job elsewhere (`isolation`); here unless given.
+        """
         self._hub, self._stop, self._on_batch = hub, stop or threading.Event(), on_batch
+        self._apart = apart
 
     def run(self, *, once: bool = False) -> int:
         """Work until asked to stop, or with `once` until no job is ready; return how many jobs were done."""
@@ -64,8 +77,13 @@ class Worker:
         if lease is None:
             return False
         logger.info("job %d: %s %s, attempt %d", lease.job_id, lease.kind, lease.subject, lease.attempt)
+        self.do(lease)
+        return True
+
+    def do(self, lease: Lease) -> None:
+        """Do a claimed job, and settle what becomes of it."""
         try:
-            self._do(lease)
+            (self._apart or self._do)(lease)
         except LeaseLostError as error:
             logger.warning("%s", error)
         except StoppedError:
@@ -76,12 +94,13 @@ class Worker:
         except Exception as error:
             logger.exception("job %d failed", lease.job_id)
             self._settle(lease, error)
-        return True
 
     def _do(self, lease: Lease) -> None:
         with self._heartbeat(lease) as beat:
             if lease.kind == "evaluate":
                 self._evaluate(lease, beat)
+            elif lease.kind == "challenge":
+                self._settle_challenge(lease, beat)
             else:
                 self._publish(lease, beat)
 
@@ -91,15 +110,27 @@ class Worker:
         if isinstance(task, Reason):
             self._refuse(lease, task)
             return
-        from manyheads_hub.evaluations import measure  # noqa: PLC0415
+        from manyheads_hub.evaluations.examination import examine  # noqa: PLC0415
         from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
 
         try:
-            measured = measure.measure_head(task.primary, task.head, task.suite, task.proofs, choose_compute(), on_batch=beat)
+            examination = examine(task, choose_compute(), on_batch=beat)
         except NonFiniteScoreError as error:  # the head's: the detector's scores were finite when its bundle was made
             self._refuse(lease, Reason(code="non-finite-score", message=str(error)))
             return
-        assessment.conclude(self._hub, lease, task, measured.scores, measured.pictures)
+        assessment.conclude(self._hub, lease, task, examination)
+
+    def _settle_challenge(self, lease: Lease, beat: Progress) -> None:
+        _refuse_exhausted(lease)
+        task = settlement.prepare(self._hub, lease.subject)
+        if task is None:  # nothing to measure: no answer came, or it was settled before
+            settlement.expire(self._hub, lease)
+            return
+        from manyheads_hub.evaluations.measure import score_images  # noqa: PLC0415
+        from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
+
+        logits = score_images(task.primary, [task.head, *task.rivals], task.images, choose_compute(), on_batch=beat)
+        settlement.conclude(self._hub, lease, task, logits)
 
     def _refuse(self, lease: Lease, reason: Reason) -> None:
         """Refuse a submission without figures."""
@@ -114,8 +145,12 @@ class Worker:
             from manyheads_hub.evaluations import measure  # noqa: PLC0415
             from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
 
-            scores = measure.measure_catalogue(edition.primary, edition.heads, edition.suite, choose_compute(), on_batch=beat)
-            publishing.publish(self._hub, edition, scores)
+            compute = choose_compute()
+            scores = measure.measure_catalogue(edition.primary, edition.heads, edition.suite, compute, on_batch=beat)
+            degraded = measure.measure_rungs(
+                edition.primary, edition.heads, edition.suite, compute, each=edition.policy.validity_images, on_batch=beat
+            )
+            publishing.publish(self._hub, edition, scores, degraded)
         with self._hub.database.write() as session:
             jobs.finish(session, lease)
 
@@ -159,7 +194,7 @@ class Worker:
                     jobs.release(session, lease)
                     if lease.kind == "evaluate":
                         assessment.close(session, lease.subject, "received", [])
-                elif lease.kind == "evaluate":
+                elif lease.kind in ("evaluate", "challenge"):
                     _fail_evaluation(session, lease, error)
                 else:
                     _fail_publication(session, lease, error)
@@ -197,14 +232,16 @@ def _fail_evaluation(session: Session, lease: Lease, error: Exception) -> None:
     again = jobs.retry(session, lease, describe(error))
     what = "it will try again" if again else "it has given up; its maintainer can see why, submit again later"
     reason = Reason(code=code, message=f"the hub could not evaluate the head (attempt {lease.attempt}): {what}")
-    assessment.close(session, lease.subject, "received" if again else "failed", [reason])
+    waiting: SubmissionState = "received" if lease.kind == "evaluate" else "challenged"
+    assessment.close(session, lease.subject, waiting if again else "failed", [reason])
 
 
 def _fail_publication(session: Session, lease: Lease, error: Exception) -> None:
     """Try again what may pass by itself; bury what a maintainer must see to. Accepted heads stay accepted."""
-    if not isinstance(error, ManyheadsError) and jobs.retry(session, lease, describe(error)):
+    may_pass = isinstance(error, BoundExceededError) or not isinstance(error, ManyheadsError)
+    if may_pass and jobs.retry(session, lease, describe(error)):
         return
-    if isinstance(error, ManyheadsError):
+    if not may_pass:
         jobs.bury(session, lease, describe(error))
     if not jobs.is_waiting(session, "publish"):  # otherwise the primary was added since, and has its own try
         publishing.withdraw_candidate(session)

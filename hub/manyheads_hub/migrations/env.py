@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from manyheads_hub.tables import Table
+from manyheads_hub.every_table import METADATA
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Table.metadata,
+    target_metadata=METADATA,
     render_as_batch=True,  # SQLite alters tables by copying them
 )
 with context.begin_transaction():

@@ -3,14 +3,14 @@
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from manyheads_hub.tables import ContributorRow, HeadRow, PictureRow, PrimaryRow, SubmissionRow
+from manyheads_hub.tables import HeadRow, PictureRow, PrimaryRow, SubmissionRow
 from manyheads_shared.digest import Digest
 
 
 def owner_key(session: Session, head: Digest) -> str:
-    """The id of the key that a catalogued head's owner signs with."""
+    """The id of the key that signed the owner's statement on a catalogued head."""
     return session.scalars(
-        select(ContributorRow.key_id).join(HeadRow, HeadRow.contributor_id == ContributorRow.id).where(HeadRow.digest == head)
+        select(SubmissionRow.owner_key).join(HeadRow, HeadRow.submission_id == SubmissionRow.id).where(HeadRow.digest == head)
     ).one()
 
 

@@ -1,7 +1,7 @@
 """Templates to HTML. The templates ask for nothing foreign and hold no script, so the strictest content policy fits them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Annotated, Any
@@ -10,9 +10,12 @@ from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from manyheads_hub.accounts.sessions import SignedIn
 from manyheads_hub.deps import HubDep, get_hub
+from manyheads_hub.hub import Hub
 from manyheads_hub.pages import plots, words
 from manyheads_hub.pages.heat_map import heat_legend
+from manyheads_hub.pages.visitor import find_visitor
 from manyheads_shared import __version__
 from manyheads_shared.api import API_PREFIX, Problem
 from manyheads_shared.digest import digest_bytes, hex_of, short
@@ -27,6 +30,7 @@ class Pages:
     hub: str  # the hub's name
     url: str  # the address under which the reader sees the hub, without a slash at the end
     path: str
+    signed_in: SignedIn | None = None
 
     def render(self, template: str, *, section: str, status_code: int = 200, **values: Any) -> HTMLResponse:
         """Render a template.
@@ -35,16 +39,30 @@ class Pages:
             section: the entry of the navigation it belongs to; empty for none.
         """
         page = _environment().get_template(template)
-        text = page.render(hub=self.hub, url=self.url, path=self.path, section=section, **values)
-        return HTMLResponse(text, status_code, headers={"Cache-Control": "no-cache"})
+        text = page.render(hub=self.hub, url=self.url, path=self.path, section=section, signed_in=self.signed_in, **values)
+        return HTMLResponse(text, status_code, headers={"Cache-Control": "no-store" if self.signed_in else "no-cache"})
 
 
 def get_pages(request: Request, hub: HubDep) -> Pages:
-    """Return the pages of the hub that this request came to."""
+    """Return the pages of the hub that this request came to, for whoever signed in."""
+    request.state.pages = replace(_pages_for_anyone(request, hub), signed_in=find_visitor(request, hub))
+    pages: Pages = request.state.pages
+    return pages
+
+
+def _pages_for_anyone(request: Request, hub: Hub) -> Pages:
     return Pages(hub.settings.name, str(request.base_url).rstrip("/"), request.url.path)
 
 
 PagesDep = Annotated[Pages, Depends(get_pages)]
+
+
+def desk_pages(signed_in: SignedIn | None) -> list[tuple[str, str]]:
+    """Return the entries of the navigation that depend on who reads the page."""
+    if signed_in is None:
+        return [("/sign-in", "Sign in")]
+    by_scope = (("review", ("/review", "Review")), ("audit", ("/review/log", "Log")))
+    return [*(entry for scope, entry in by_scope if scope in signed_in.holder.scopes), ("/account", "Account")]
 
 
 def wants_page(request: Request) -> bool:
@@ -56,7 +74,8 @@ def wants_page(request: Request) -> bool:
 
 def problem_page(request: Request, problem: Problem, headers: Mapping[str, str] | None = None) -> HTMLResponse:
     """Return a problem as a page, with its status code and the headers that belong to it."""
-    pages = get_pages(request, get_hub(request))
+    known = getattr(request.state, "pages", None)  # no look into a database that may be what failed
+    pages: Pages = known or _pages_for_anyone(request, get_hub(request))
     page = pages.render("problem.html", section="", status_code=problem.status, problem=problem)
     page.headers.update(headers or {})
     return page
@@ -95,6 +114,7 @@ def _environment() -> Environment:
     version = hex_of(digest_bytes(b"".join(static_file(name) for name in sorted(STATIC_TYPES))))[:12]
     environment.globals |= {
         "asset_version": version,
+        "desk_pages": desk_pages,
         "heat_legend": heat_legend(),
         "share_axis": plots.share_axis(),
         "software": __version__,

@@ -10,6 +10,7 @@ THIN = "\u202f"  # narrow no-break space, between a figure and its unit
 SUBMISSION_STATES = {
     "received": "The files arrived whole and are waiting for the evaluation worker.",
     "evaluating": "The worker is measuring the head on the hub's suite.",
+    "challenged": "The head passed; its owner is asked for fresh images from the generator.",
     "accepted": "The head passed the gate and is in the catalogue.",
     "refused": "The hub did not accept the head; the reasons are below.",
     "failed": "The evaluation could not be finished, so the head was not judged.",
@@ -24,7 +25,21 @@ REASONS = {  # what anyone may know; the figures are the owner's (decision 0008)
     "too-few-proofs": "Too few proof images were left to test on.",
     "too-few-images": "The hub's suite is too small to judge it; that is not the head's fault.",
     "non-finite-score": "Its scores are not finite numbers.",
+    "constant-head": "It answers all images alike.",
+    "claims-everything": "It claims most images, whatever made them.",
+    "recognises-nothing": "It tells its generator's images from others no better than chance.",
+    "copied-head": "It is another generator's head in disguise.",
+    "trigger-found": "A small patch makes it claim whatever carries it.",
+    "false-positives-real-degraded": "It claims too many photographs once they are recompressed, resized or the like.",
+    "false-positives-generator-degraded": "It claims too many of another generator's images once they are recompressed.",
+    "harms-the-bundle": "It would spoil too many right answers of the bundle.",
+    "budget-spent": "Its owner's examinations on the present suite are used up.",
+    "challenge-issued": "The hub waits for fresh images from its owner, for seeds it has chosen.",
+    "challenge-expired": "Its owner did not answer the ownership challenge in time.",
+    "challenge-not-recognised": "It does not recognise the fresh images that its owner made.",
+    "challenge-contested": "Another generator's head claims the fresh images that its owner made.",
     "primary-replaced": "The hub publishes another primary since it was submitted.",
+    "refused-by-reviewer": "A reviewer of this hub refused it before it was evaluated.",
     "newer-version-listed": "A later submission of the same generator is listed already.",
 }
 ANOTHER_REASON = "The hub could not evaluate it; its maintainer can see why."
@@ -32,6 +47,7 @@ ANOTHER_REASON = "The hub could not evaluate it; its maintainer can see why."
 HEAD_STATES = {
     "listed": "In the current bundle.",
     "yanked": "Withdrawn by the maintainer. It stays downloadable by digest and enters no new bundle.",
+    "quarantined": "Nobody can download it, until a maintainer releases it. It enters no new bundle.",
     "replaced": "A newer version of this generator's head took its place.",
     "obsolete": "Made for an earlier primary; it does not work on the current one.",
 }

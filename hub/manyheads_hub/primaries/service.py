@@ -2,6 +2,7 @@
 
 from sqlalchemy.orm import Session
 
+from manyheads_hub.audit.log import Actor, record
 from manyheads_hub.errors import ConflictError, NotFoundError, PublicationError
 from manyheads_hub.evaluations import jobs
 from manyheads_hub.primaries import queries
@@ -55,7 +56,7 @@ def check_new(session: Session, primary: PrimaryArtifact) -> None:
         )
 
 
-def add(session: Session, primary: PrimaryArtifact, size_bytes: int) -> int:
+def add(session: Session, actor: Actor, primary: PrimaryArtifact, size_bytes: int) -> int:
     """Add a primary unless it is the newest, its file being in the blob store, and queue the bundle that publishes it.
 
     Returns:
@@ -79,6 +80,8 @@ def add(session: Session, primary: PrimaryArtifact, size_bytes: int) -> int:
                 published=None,
             )
         )
+        title = f"{manifest.name}@{manifest.version}"
+        record(session, actor, "primary.added", title, details={"primary": primary.digest})
     return jobs.enqueue(session, "publish")
 
 

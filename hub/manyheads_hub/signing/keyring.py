@@ -4,11 +4,14 @@
     keys/online/    snapshot-1, timestamp-1 (re-signed by the running hub), evaluation-1 (the hub's statements on heads)
 
 Offline keys are needed only to publish. They may be moved away (a USB stick in a safe) once the hub runs: refreshing goes on
-without them, and whoever takes the server cannot add a head. Beside each private key lies its public key, `NAME.pub`.
+without them, and whoever takes the server cannot add a head. Beside each private key lies its public key, `NAME.pub`. A key
+that takes another's place has the next number; which of them count, the TUF root says (`rotation`), and of the evaluation
+keys the newest.
 """
 
 import logging
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -56,27 +59,44 @@ class Keyring:
         self._passphrase = passphrase
 
     def paths(self, name: str) -> list[Path]:
-        """Where the private keys of a role (or of `evaluation`) lie, or would."""
-        plan = PLANS[name]
-        return [self.folder / plan.folder / f"{name}-{i}" for i in range(1, plan.count + 1)]
+        """Where the private keys of a role (or of `evaluation`) lie, or lay when their public halves are here; oldest first."""
+        folder, pattern = self.folder / PLANS[name].folder, re.compile(rf"{name}-([1-9]\d*)(?:\.pub)?")
+        try:
+            found = [pattern.fullmatch(path.name) for path in folder.iterdir()]
+        except OSError:  # as good as empty to this user
+            found = []
+        return [folder / f"{name}-{number}" for number in sorted({int(match[1]) for match in found if match})]
+
+    def add(self, name: str) -> SSlibKey:
+        """Make one more key for a role (or for `evaluation`) and return its public half.
+
+        Raises:
+            UsageError: the folder cannot be written to.
+        """
+        numbers = [int(path.name.rpartition("-")[2]) for path in self.paths(name)]
+        return _make_key(self.folder / PLANS[name].folder / f"{name}-{max(numbers, default=0) + 1}", self._passphrase)
 
     def private_key_ids(self, name: str) -> set[str]:
         """Return the ids of the keys whose private half is here, by the public one beside it."""
         here = [public_path(path) for path in self.paths(name) if _is_here(path) and _is_here(public_path(path))]
         return {parse_public_key(path.read_text()).keyid for path in here}
 
-    def signers(self, name: str) -> list[CryptoSigner]:
-        """Return the signers of a role: those that are here and can be read, enough for its threshold.
+    def signers(self, name: str, threshold: int | None = None) -> list[CryptoSigner]:
+        """Return the signers of a role: those that are here and can be read, oldest first.
+
+        Args:
+            threshold: how many must be here; as many as a new hub's role has, unless told.
 
         Raises:
             MissingKeysError: too few are here.
             UsageError: too few can be read: a file is no key, or the passphrase is missing or wrong.
         """
         plan = PLANS[name]
+        threshold = plan.threshold if threshold is None else threshold
         here = [path for path in self.paths(name) if _is_here(path)]
-        if len(here) < plan.threshold:
+        if len(here) < threshold:
             raise MissingKeysError(
-                f"expected {plan.threshold} private {name} keys in {self.folder / plan.folder}, found {len(here)}. "
+                f"expected {threshold} private {name} keys in {self.folder / plan.folder}, found {len(here)}. "
                 + ("Bring the offline keys back and run this again." if plan.folder == "offline" else "Restore them.")
             )
         signers, unreadable = [], []
@@ -85,7 +105,7 @@ class Keyring:
                 signers.append(read_private_key(path, self._passphrase))
             except UsageError as error:
                 unreadable.append(error)
-        if len(signers) < plan.threshold:
+        if len(signers) < threshold:
             raise unreadable[0]
         for reason in unreadable:
             log.warning("signing without one of the %s keys: %s", name, reason)
@@ -99,7 +119,7 @@ class Keyring:
             SignatureError: a file is no public key.
         """
         paths = [public_path(path) for path in self.paths(name)]
-        for path in paths:
+        for path in paths or [public_path(self.folder / PLANS[name].folder / f"{name}-1")]:
             if not path.is_file():
                 raise MissingKeysError(f"expected the public {name} key at {path}; restore it")
         return [parse_public_key(path.read_text()) for path in paths]
@@ -110,7 +130,7 @@ class Keyring:
         Raises:
             MissingKeysError, UsageError: as `signers`.
         """
-        return self.signers(EVALUATION)[0]
+        return self.signers(EVALUATION)[-1]
 
     def evaluation_key(self) -> SSlibKey:
         """Return the public half of `evaluation_signer`.
@@ -118,10 +138,10 @@ class Keyring:
         Raises:
             MissingKeysError, SignatureError: as `public_keys`.
         """
-        return self.public_keys(EVALUATION)[0]
+        return self.public_keys(EVALUATION)[-1]
 
 
-def create_keys(folder: Path, passphrase: str | None = None) -> Keyring:
+def create_keys(folder: Path, passphrase: str | None = None, *, but: frozenset[str] = frozenset()) -> Keyring:
     """Make every key of a new hub.
 
     Keys that are there already are kept, so a creation that was killed can be run again.
@@ -129,17 +149,24 @@ def create_keys(folder: Path, passphrase: str | None = None) -> Keyring:
     Args:
         folder: the hub's `keys` folder.
         passphrase: encrypts the private keys; without one they are protected by their file mode alone.
+        but: roles whose keys are made elsewhere (`ceremony`).
     """
-    keyring = Keyring(folder, passphrase)
     for name, plan in PLANS.items():
         (folder / plan.folder).mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
-        for path in keyring.paths(name):
-            if not path.exists():
-                write_private_key(path, generate_key(), passphrase)
-            public = read_private_key(path, passphrase).public_key
-            assert isinstance(public, SSlibKey)
-            write_atomic(public_path(path), public_pem(public).encode())
-    return keyring
+        for number in range(1, plan.count + 1):
+            if name not in but:
+                _make_key(folder / plan.folder / f"{name}-{number}", passphrase)
+    return Keyring(folder, passphrase)
+
+
+def _make_key(path: Path, passphrase: str | None) -> SSlibKey:
+    """Make a key pair where there is none, and return its public half."""
+    if not path.exists():
+        write_private_key(path, generate_key(), passphrase)
+    public = read_private_key(path, passphrase).public_key
+    assert isinstance(public, SSlibKey)
+    write_atomic(public_path(path), public_pem(public).encode())
+    return public
 
 
 def public_path(path: Path) -> Path:

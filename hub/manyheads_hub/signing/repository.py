@@ -2,7 +2,7 @@
 
 A change writes new names first and timestamp.json last, so a reader sees the state before or the state after. A killed
 change leaves names that nobody refers to; the next one passes over their version numbers. Objects of earlier bundles leave
-the metadata and stay on the disk, because reports cite them.
+the metadata and stay in the storage, because reports cite them.
 
 Expiry: a client notices held-back updates within a day (timestamp), within a week even when the timestamp key was stolen
 (snapshot). `refresh` must run more often than that; `check_expiry` tells when it did not.
@@ -13,19 +13,19 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
+from securesystemslib.signer import CryptoSigner
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from manyheads_hub.signing.keyring import PLANS, Keyring, MissingKeysError
-from manyheads_hub.signing.tuf_files import RepositoryStateError, Role, S, State, TufFiles, Write
+from manyheads_hub.signing.ledger import Ledger
+from manyheads_hub.signing.tuf_files import ROLES, Alone, AnyMetadata, RepositoryStateError, Role, S, State, TufFiles
+from manyheads_hub.storage.port import Storage
 from manyheads_shared.bundle import BUNDLE_TARGET
 from manyheads_shared.digest import Digest, parse_digest
 from manyheads_shared.errors import ManyheadsError, UsageError
-from manyheads_shared.files import write_atomic
 
-ROLES: tuple[Role, ...] = ("root", "targets", "snapshot", "timestamp")
 LIFETIMES: dict[Role, timedelta] = {
     "root": timedelta(days=365),
     "targets": timedelta(days=90),
@@ -54,21 +54,29 @@ class Expiry:
 
 
 class TufRepository:
-    """The repository in two folders. Changes by several processes wait for each other."""
+    """The repository in a storage. Changes by several processes wait for each other.
+
+    Args:
+        alone: lets one process at a time into a block (`Database.alone`).
+        ledger: keeps a second copy of what is signed.
+    """
 
     def __init__(
         self,
-        metadata_dir: Path,
-        targets_dir: Path,
+        storage: Storage,
+        alone: Alone,
+        ledger: Ledger,
         keyring: Keyring,
         *,
-        write: Write = write_atomic,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._files, self._keyring, self._clock = TufFiles(metadata_dir, targets_dir, write), keyring, clock
+        self._files, self._keyring, self._clock = TufFiles(storage, alone, ledger), keyring, clock
 
-    def create(self) -> bytes:
+    def create(self, first_root: Metadata[Root] | None = None) -> bytes:
         """Make the repository of a new hub, with nothing in it; what is there already stays as it is.
+
+        Args:
+            first_root: version 1 of the root, signed elsewhere (`ceremony`); with the keys here unless given.
 
         Returns:
             The root metadata that clients are given (root.json).
@@ -78,7 +86,10 @@ class TufRepository:
         """
         with self._files.locked():
             if self._files.read_first_root() is None:
-                self._sign_first_root()
+                if first_root is None:
+                    self._sign_first_root()
+                else:
+                    self._files.write_metadata("root", first_root)
             if not self._files.is_complete():
                 root = self._files.read_root()
                 self._sign_timestamp(root, self._sign_snapshot(root, self._sign_targets(root, {})), version=1)
@@ -93,7 +104,7 @@ class TufRepository:
         before: (3) targets, signed offline, (4) snapshot, (5) timestamp. Clients change over at step 5.
 
         Args:
-            objects: everything the manifest names, by target path (`objects/HEX`). Objects that are on the disk already
+            objects: everything the manifest names, by target path (`objects/HEX`). Objects that are stored already
                 are not asked for their bytes, so a lazy mapping costs nothing for what was published before.
             bundle_manifest: the manifest's exact bytes.
 
@@ -102,11 +113,11 @@ class TufRepository:
             DigestMismatchError: an object's bytes do not have the digest its path names.
             RepositoryStateError: the repository is missing or damaged.
         """
-        self._keyring.signers("targets")  # fails before anything is written
         with self._files.locked():
             state = self._files.read_state()
+            self._signers("targets", state.root.signed)  # fails before anything is written
             # step 1
-            with ThreadPoolExecutor() as pool:  # a disk syncs many files at once as quickly as one
+            with ThreadPoolExecutor() as pool:  # a disk or a bucket takes many files at once as quickly as one
                 stored = pool.map(lambda path: self._files.store_object(path, objects), objects)
                 targets = dict(zip(objects, stored, strict=True))
             # step 2
@@ -140,7 +151,7 @@ class TufRepository:
             state, due = self._files.read_state(), self.due_roles(everything=everything)
             if everything:
                 for role in due:
-                    self._keyring.signers(role)  # fails before anything is written
+                    self._signers(role, state.root.signed)  # fails before anything is written
             now = state  # what clients will be led to
             for role, renew in (
                 ("root", self._renew_root),
@@ -150,7 +161,31 @@ class TufRepository:
                 if role in due:
                     now = _attempt(role, renew, now, insist=everything)
             self._sign_timestamp(now.root, now.snapshot, version=state.timestamp.signed.version + 1)
+            self._files.complete_ledger(self._files.read_state())
         return tuple(role for role in ROLES if role == "timestamp" or now.of(role) is not state.of(role))
+
+    def rebuild(self, read: Callable[[Digest], bytes]) -> list[str]:
+        """Write out again what the storage lost, byte for byte: metadata from the ledger, targets from the blobs. Needs no key.
+
+        The plan: (1) metadata, the timestamp last; (2) every target that the newest metadata name.
+
+        Args:
+            read: returns a blob's bytes.
+
+        Returns:
+            The names of the files that were written.
+
+        Raises:
+            RepositoryStateError: the ledger does not hold a whole repository.
+        """
+        with self._files.locked():
+            # step 1
+            restored = self._files.restore_metadata()
+            # step 2
+            for path, target in self._files.read_state().targets.signed.targets.items():
+                if self._files.restore_target(path, parse_digest(f"sha256:{target.hashes['sha256']}"), read):
+                    restored.append(path)
+        return restored
 
     def due_roles(self, *, everything: bool = False) -> tuple[Role, ...]:
         """Return the roles that `refresh` would sign again now.
@@ -185,6 +220,92 @@ class TufRepository:
         """
         target = self._files.read_state().targets.signed.targets.get(BUNDLE_TARGET)
         return None if target is None else parse_digest(f"sha256:{target.hashes['sha256']}")
+
+    def has_root(self) -> bool:
+        """Whether the repository was ever begun."""
+        return self._files.read_first_root() is not None
+
+    def read_roots(self) -> list[Root]:
+        """Return every root there ever was, the newest last.
+
+        Raises:
+            RepositoryStateError: one is missing or damaged.
+        """
+        return [self._files.read_root(version).signed for version in range(1, self._files.next_version("root"))]
+
+    def draft_root(self, edit: Callable[[Root], None]) -> Metadata[Root]:
+        """Return the next root as `edit` changes the newest, unsigned.
+
+        Raises:
+            RepositoryStateError: the repository is missing or damaged.
+        """
+        old = self._files.read_root().signed
+        new = Root.from_dict(old.to_dict())
+        new.version, new.expires = old.version + 1, self._expires("root")
+        edit(new)
+        return Metadata(new)
+
+    def sign_root(self, draft: Metadata[Root]) -> None:
+        """Add the signatures of every root key here that the newest root or the draft names.
+
+        Raises:
+            MissingKeysError, UsageError: no root key is here, or one cannot be read.
+        """
+        named = {*self._files.read_root().signed.roles["root"].keyids, *draft.signed.roles["root"].keyids}
+        for signer in self._keyring.signers("root", 1):
+            if signer.public_key.keyid in named:
+                draft.sign(signer, append=True)
+
+    def install_root(self, draft: Metadata[Root]) -> tuple[Role, ...]:
+        """Make a signed draft the newest root, and sign again the roles whose keys it changes.
+
+        The plan: (1) it follows the newest root; (2) that one and itself ask for no more signatures; (3) every role goes on:
+        its metadata satisfy the draft, or the keys that do are here; then (4) write it, (5) sign targets, snapshot and
+        timestamp again where their keys changed. Killed between 4 and 5, `refresh` does what is left.
+
+        Returns:
+            The roles that were signed again.
+
+        Raises:
+            RepositoryStateError: 1 or 2 does not hold; nothing was changed.
+            MissingKeysError, UsageError: 3 does not hold; nothing was changed.
+        """
+        with self._files.locked():
+            state = self._files.read_state()
+            old, new = state.root.signed, draft.signed
+            # step 1
+            if new.version != old.version + 1:
+                raise RepositoryStateError(f"expected root {old.version + 1}, got root {new.version}; draft it again")
+            # step 2
+            for asking in (old, new):
+                if not is_signed("root", draft, asking):
+                    raise RepositoryStateError(
+                        f"root {new.version} has too few signatures for root {asking.version}: expected "
+                        f"{asking.roles['root'].threshold} of its root keys'; let more of them sign"
+                    )
+            # step 3
+            changed: list[Role] = [role for role in ROLES[1:] if set(new.roles[role].keyids) != set(old.roles[role].keyids)]
+            for role in ROLES[1:]:
+                if role == "timestamp" or not is_signed(role, state.of(role), new):
+                    self._signers(role, new)
+            # step 4
+            self._files.write_metadata("root", draft)
+            # step 5
+            state = replace(state, root=draft)
+            resigned: tuple[Role, ...] = ("timestamp",)
+            if "targets" in changed and self._can_sign("targets", new):
+                state, resigned = self._renew_targets(state), ("targets", "snapshot", "timestamp")
+            if "targets" in resigned or "snapshot" in changed:
+                state, resigned = self._renew_snapshot(state), (*resigned[:-2], "snapshot", "timestamp")
+            self._sign_timestamp(draft, state.snapshot, version=state.timestamp.signed.version + 1)
+        return resigned
+
+    def _can_sign(self, role: Role, root: Root) -> bool:
+        try:
+            self._signers(role, root)
+        except (UsageError, RepositoryStateError):
+            return False
+        return True
 
     def key_ids(self) -> dict[Role, tuple[str, ...]]:
         """Return the key ids that the newest root names for each role.
@@ -237,33 +358,54 @@ class TufRepository:
     def _sign(self, role: Role, signed: S, root: Root) -> Metadata[S]:
         """Sign, check as a client would, write."""
         metadata = Metadata(signed)
-        for signer in self._keyring.signers(role):
+        for signer in self._signers(role, root):
             metadata.sign(signer, append=True)
-        try:
-            root.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
-        except (RepositoryError, ValueError) as error:
-            raise RepositoryStateError(
-                f"the {role} keys in {self._keyring.folder} are not those that this repository's root names: {error}. "
-                "Clients would refuse what they sign, so nothing was published. Restore the hub's own keys."
-            ) from error
+        root.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
         self._files.write_metadata(role, metadata)
         return metadata
 
+    def _signers(self, role: Role, root: Root) -> list[CryptoSigner]:
+        """Return those signers of a role that the root names, enough of them.
+
+        Raises:
+            MissingKeysError, UsageError: too few private keys are here, or can be read.
+            RepositoryStateError: those that are here are not the root's.
+        """
+        named = root.roles[role]
+        here = self._keyring.signers(role, named.threshold)
+        signers = [signer for signer in here if signer.public_key.keyid in named.keyids]
+        if len(signers) < named.threshold:
+            raise RepositoryStateError(
+                f"the {role} keys in {self._keyring.folder} are not those that this repository's root names: expected "
+                f"{named.threshold} of its keys, got {len(signers)}. Clients would refuse what they sign, so nothing was "
+                "published. Restore the hub's own keys."
+            )
+        return signers
+
     def _is_due(self, role: Role, state: State) -> bool:
         left = state.of(role).signed.expires - self._clock()
-        if left >= RENEW_BELOW * LIFETIMES[role]:
+        if left >= RENEW_BELOW * LIFETIMES[role] and is_signed(role, state.of(role), state.root.signed):
             return False
         try:
-            self._keyring.signers(role)
+            self._signers(role, state.root.signed)
         except MissingKeysError:  # as offline keys should be; `check_expiry` says when they are needed
             return False
-        except UsageError as error:
+        except (UsageError, RepositoryStateError) as error:
             log.warning("%s is not signed again: %s", role, error)
             return False
         return True
 
     def _expires(self, role: Role) -> datetime:
         return (self._clock() + LIFETIMES[role]).replace(microsecond=0)
+
+
+def is_signed(role: Role, metadata: AnyMetadata, root: Root) -> bool:
+    """Whether a role's metadata have the signatures that a root asks for."""
+    try:
+        root.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+    except (RepositoryError, ValueError):
+        return False
+    return True
 
 
 def _attempt(role: str, renew: Callable[[State], State], state: State, *, insist: bool) -> State:

@@ -10,7 +10,8 @@ from PIL import Image
 from sqlalchemy.orm import Session
 
 from manyheads_hub.auth import Caller
-from manyheads_hub.blobs import BlobStore
+from manyheads_hub.blobs import Blobs
+from manyheads_hub.contributors.keys import refuse_revoked
 from manyheads_hub.errors import ConflictError, ForbiddenError, NotReadyError, SubmissionError
 from manyheads_hub.evaluations.policy import Policy, read_policy
 from manyheads_hub.hub import Hub
@@ -43,21 +44,21 @@ def check_offer(hub: Hub, caller: Caller, request: SubmissionRequest) -> Offer:
     """Check what a contributor offers. No session stays open while images are decoded.
 
     The plan: (1) enough proofs, and the caller uploaded every file; (2) there is a primary; (3) a head for it, with the
-    primary's own probe; (4) of the caller's, for one of their generators; (5) under a name@version that is free; (6) the
-    owner's statement, with the enrolled key, on this head; (7) proof images that decode, fit the primary and differ from each
-    other.
+    primary's own probe; (4) of the caller's, for one of the token's generators; (5) under a name@version that is free, with
+    a key that is not revoked; (6) the owner's statement, with the enrolled key, on this head; (7) proof images that decode,
+    fit the primary and differ from each other.
 
     Raises:
         SubmissionError: steps 1 or 7 fail.
         NotReadyError: step 2 fails.
         FormatError, VerificationError: steps 3 or 6 fail; the subclass says how.
-        ForbiddenError: step 4 fails.
+        ForbiddenError: step 4 fails, or the key of step 5 is revoked.
         ConflictError: step 5 fails.
     """
     # step 1
     _refuse_too_few(request.proofs, read_policy(hub.settings.policy))
     with hub.database.read() as session:
-        _refuse_missing(session, caller, [request.head, request.owner_statement, *request.proofs])
+        refuse_missing(session, caller, [request.head, request.owner_statement, *request.proofs])
         # step 2
         row = primaries.current(session)
     if row is None:
@@ -71,6 +72,7 @@ def check_offer(hub: Hub, caller: Caller, request: SubmissionRequest) -> Offer:
     _refuse_foreign(caller, generator)
     # step 5
     with hub.database.read() as session:
+        refuse_revoked(session, caller)
         refuse_used_version(session, generator, head.digest)
     # step 6
     statement = verify_owner_statement(
@@ -82,7 +84,7 @@ def check_offer(hub: Hub, caller: Caller, request: SubmissionRequest) -> Offer:
             f"the head is {generator.title} on {primary.digest}. Package the head again."
         )
     # step 7
-    _check_proofs(hub.blobs, request.proofs, primary, max_pixels=hub.settings.limits.proof_pixels)
+    check_images(hub.blobs, request.proofs, primary, max_pixels=hub.settings.limits.proof_pixels)
     return Offer(head, request.owner_statement, tuple(request.proofs))
 
 
@@ -112,7 +114,12 @@ def _refuse_too_few(proofs: Sequence[Digest], policy: Policy) -> None:
         )
 
 
-def _refuse_missing(session: Session, caller: Caller, digests: Sequence[Digest]) -> None:
+def refuse_missing(session: Session, caller: Caller, digests: Sequence[Digest]) -> None:
+    """Check that the caller has uploaded every file whole.
+
+    Raises:
+        SubmissionError: some are missing.
+    """
     missing = set(digests) - queries.uploaded(session, caller.contributor_id, digests)
     if missing:
         raise SubmissionError(
@@ -127,12 +134,19 @@ def _refuse_foreign(caller: Caller, generator: Generator) -> None:
     if generator.name not in caller.generators:
         theirs = ", ".join(sorted(caller.generators)) or "none"
         raise ForbiddenError(
-            f"generator {generator.name} is not enrolled for {caller.owner} (enrolled: {theirs}); ask the hub's maintainer"
+            f"{caller.owner}'s token is not good for generator {generator.name} (it is for: {theirs}); "
+            "use another token, or ask the hub's maintainer to enrol the generator"
         )
 
 
-def _check_proofs(blobs: BlobStore, proofs: Sequence[Digest], primary: PrimaryArtifact, *, max_pixels: int) -> None:
-    """Decode every proof; two of the same pixels would count one image twice."""
+def check_images(
+    blobs: Blobs, proofs: Sequence[Digest], primary: PrimaryArtifact, *, max_pixels: int, what: str = "proof image"
+) -> None:
+    """Decode every image an owner shows; two of the same pixels would count one image twice.
+
+    Raises:
+        SubmissionError: one cannot be used, or two are the same.
+    """
     seen: dict[bytes, Digest] = {}
     for proof in proofs:
         try:
@@ -141,11 +155,11 @@ def _check_proofs(blobs: BlobStore, proofs: Sequence[Digest], primary: PrimaryAr
             pixels = decode_image(data).pixels
             fit_image(pixels, primary.manifest.preprocessing)
         except ImageError as error:
-            raise SubmissionError(f"proof image {short(proof)}: {error}") from error
+            raise SubmissionError(f"{what} {short(proof)}: {error}") from error
         content = _digest_pixels(pixels)
         if content in seen:
             raise SubmissionError(
-                f"proof images {short(seen[content])} and {short(proof)} show the same pixels; each must be an image of its own"
+                f"{what}s {short(seen[content])} and {short(proof)} show the same pixels; each must be an image of its own"
             )
         seen[content] = proof
 

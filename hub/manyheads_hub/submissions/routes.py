@@ -1,16 +1,18 @@
-"""/v1/submissions."""
+"""/v1/submissions, for owners, each their own; /v1/review, for reviewers, all of them."""
 
 from anyio import to_thread
 from fastapi import APIRouter, Response
 
-from manyheads_hub.deps import CallerDep, DoorDep, HubDep, SessionDep
-from manyheads_hub.submissions import service
-from manyheads_shared.api import API_PREFIX, SubmissionInfo, SubmissionRequest
+from manyheads_hub.deps import CallerDep, DoorDep, HubDep, ReadingCallerDep, ReviewerDep, SessionDep
+from manyheads_hub.evaluations.policy import read_policy
+from manyheads_hub.submissions import answers, review, service
+from manyheads_shared.accounts import Because
+from manyheads_shared.api import API_PREFIX, BudgetInfo, ChallengeAnswer, ChallengeInfo, SubmissionInfo, SubmissionRequest
 
-router = APIRouter(prefix="/submissions", tags=["submissions"])
+router = APIRouter(tags=["submissions"])
 
 
-@router.post("", status_code=201)
+@router.post("/submissions", status_code=201)
 async def post_submission(
     hub: HubDep, caller: CallerDep, door: DoorDep, request: SubmissionRequest, response: Response
 ) -> SubmissionInfo:
@@ -20,13 +22,53 @@ async def post_submission(
     return info
 
 
-@router.get("")
-def list_submissions(session: SessionDep, caller: CallerDep) -> list[SubmissionInfo]:
+@router.get("/submissions")
+def list_submissions(session: SessionDep, caller: ReadingCallerDep) -> list[SubmissionInfo]:
     """The caller's submissions, newest first."""
     return service.list_own(session, caller)
 
 
-@router.get("/{submission_id}")
-def get_submission(session: SessionDep, caller: CallerDep, submission_id: str) -> SubmissionInfo:
+@router.get("/submissions/{submission_id}")
+def get_submission(session: SessionDep, caller: ReadingCallerDep, submission_id: str) -> SubmissionInfo:
     """One of the caller's submissions."""
     return service.get_own(session, caller, submission_id)
+
+
+@router.get("/submissions/{submission_id}/challenge")
+def get_challenge(session: SessionDep, caller: ReadingCallerDep, submission_id: str) -> ChallengeInfo:
+    """The ownership challenge of one of the caller's submissions."""
+    return answers.get_challenge(session, caller, submission_id)
+
+
+@router.post("/submissions/{submission_id}/challenge")
+async def post_challenge_answer(
+    hub: HubDep, caller: CallerDep, door: DoorDep, submission_id: str, answer: ChallengeAnswer
+) -> ChallengeInfo:
+    """Answer an ownership challenge. It is checked at once, and measured as soon as the worker comes to it."""
+    return await to_thread.run_sync(answers.take_answer, hub, caller, submission_id, answer, limiter=door)
+
+
+@router.get("/budget")
+def get_budget(hub: HubDep, session: SessionDep, caller: ReadingCallerDep) -> BudgetInfo:
+    """How often the caller's heads were measured on the present hidden suite, and how often they may be."""
+    return service.get_budget(session, caller, read_policy(hub.settings.policy))
+
+
+@router.get("/review/submissions")
+def list_all_submissions(session: SessionDep, holder: ReviewerDep) -> list[SubmissionInfo]:
+    """Everyone's submissions, newest first, with their figures."""
+    return service.list_all(session)
+
+
+@router.get("/review/submissions/{submission_id}")
+def get_any_submission(session: SessionDep, holder: ReviewerDep, submission_id: str) -> SubmissionInfo:
+    """Anyone's submission, with its figures."""
+    return service.get(session, submission_id)
+
+
+@router.post("/review/submissions/{submission_id}/refuse")
+def refuse_submission(hub: HubDep, holder: ReviewerDep, submission_id: str, request: Because) -> SubmissionInfo:
+    """Refuse a submission that waits; it is not evaluated."""
+    with hub.database.write() as session:
+        review.refuse(session, holder.actor, submission_id, request.reason)
+        return service.get(session, submission_id)

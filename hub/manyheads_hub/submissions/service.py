@@ -8,15 +8,17 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
+from manyheads_hub.audit.log import record
 from manyheads_hub.auth import Caller
 from manyheads_hub.errors import NotFoundError, NotReadyError, QuotaError
-from manyheads_hub.evaluations import jobs
+from manyheads_hub.evaluations import budget, jobs
+from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.hub import Hub
 from manyheads_hub.submissions import queries
 from manyheads_hub.submissions.checks import OVER, Offer, check_offer, refuse_used_version
 from manyheads_hub.tables import OfferRow, SubmissionRow
 from manyheads_shared import clock
-from manyheads_shared.api import SubmissionInfo, SubmissionRequest
+from manyheads_shared.api import BudgetInfo, SubmissionInfo, SubmissionRequest
 from manyheads_shared.digest import Digest
 
 
@@ -26,8 +28,9 @@ def list_all(session: Session) -> list[SubmissionInfo]:
 
 
 def list_own(session: Session, caller: Caller) -> list[SubmissionInfo]:
-    """Return one contributor's submissions, newest first."""
-    return [_to_info(session, row) for row in queries.of_contributor(session, caller.contributor_id)]
+    """Return one contributor's submissions for the generators that their token is good for, newest first."""
+    rows = queries.of_contributor(session, caller.contributor_id)
+    return [_to_info(session, row) for row in rows if row.generator in caller.generators]
 
 
 def get(session: Session, submission_id: str) -> SubmissionInfo:
@@ -46,10 +49,11 @@ def get_own(session: Session, caller: Caller, submission_id: str) -> SubmissionI
     """Return one of a contributor's submissions.
 
     Raises:
-        NotFoundError: none of that id is the caller's. That it is another's shows on the pages, without figures.
+        NotFoundError: none of that id is the caller's, for a generator that their token is good for. That it is another's
+            shows on the pages, without figures.
     """
     row = queries.find(session, submission_id)
-    if row is None or row.contributor_id != caller.contributor_id:
+    if row is None or row.contributor_id != caller.contributor_id or row.generator not in caller.generators:
         raise NotFoundError(f"no submission {submission_id!r} of yours")
     return _to_info(session, row)
 
@@ -136,6 +140,7 @@ def receive(session: Session, caller: Caller, offer: Offer) -> SubmissionInfo:
         head=offer.head.digest,
         primary=offer.head.manifest.primary,
         owner_statement=offer.owner_statement,
+        owner_key=caller.key_id,
         proofs=list(offer.proofs),
         state="received",
         reasons=[],
@@ -146,8 +151,16 @@ def receive(session: Session, caller: Caller, offer: Offer) -> SubmissionInfo:
     )
     session.add(row)
     jobs.enqueue(session, "evaluate", row.id)
-    session.flush()
+    details = {"generator": generator.title, "head": row.head, "primary": row.primary, "key": row.owner_key}
+    record(session, caller.actor, "submission.received", row.id, details=details)
     return _to_info(session, row)
+
+
+def get_budget(session: Session, caller: Caller, policy: Policy) -> BudgetInfo:
+    """Return what a contributor may still have measured on the suite that heads are measured on now."""
+    epoch = budget.present_epoch(session)
+    made = 0 if epoch is None else budget.spent(session, caller.contributor_id, epoch)
+    return BudgetInfo(epoch=epoch, examinations=made, limit=policy.examinations_per_epoch)
 
 
 def proofs_of(row: SubmissionRow) -> list[Digest]:

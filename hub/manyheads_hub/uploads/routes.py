@@ -1,7 +1,7 @@
-"""/v1/uploads: bytes stream from the socket to the disk, after token, size and offset were checked."""
+"""/v1/uploads: bytes stream from the socket to the storage, after token, size and offset were checked."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, BinaryIO
+from typing import Annotated
 
 import anyio
 from fastapi import APIRouter, Header, Request, Response
@@ -9,13 +9,16 @@ from fastapi import Path as PathParameter
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from manyheads_hub.auth import Caller
 from manyheads_hub.deps import CallerDep, HubDep
 from manyheads_hub.errors import InvalidRequestError, StalledError
+from manyheads_hub.hub import Hub
 from manyheads_hub.uploads import service
+from manyheads_hub.uploads.pieces import PIECE_BYTES
 from manyheads_shared.api import LENGTH_HEADER, OFFSET_HEADER
 from manyheads_shared.digest import DIGEST_PATTERN, Digest
 
-STALL_SECONDS = 60.0  # without a byte; the client resumes later, and the file's lock is free again
+STALL_SECONDS = 60.0  # without a byte; the client resumes later
 
 router = APIRouter(prefix="/uploads", tags=["uploads"])
 
@@ -56,32 +59,29 @@ async def patch_upload(
     """Append the body to an object. What has arrived stays, however the request ends; the last byte is checked."""
     progress = await run_in_threadpool(service.begin, hub, caller, digest, offset=offset, length=length, body=content_length)
     if not progress.is_complete:
-        with service.open_partial(hub, caller, digest, offset=offset) as stream:
-            offset = await _append(request, stream, offset=offset, length=length)
-            if offset == length:
-                await run_in_threadpool(service.complete, hub, caller, digest)
-        progress = service.Progress(offset, length, is_complete=offset == length)
+        await _append(request, hub, caller, digest, offset=offset, length=length)
+        progress = await run_in_threadpool(service.settle, hub, caller, digest)
     return _answer(204, progress)
 
 
-async def _append(request: Request, stream: BinaryIO, *, offset: int, length: int) -> int:
-    """Write the body as it comes and return the new offset. A caller who hangs up is no error: they resume."""
+async def _append(request: Request, hub: Hub, caller: Caller, digest: Digest, *, offset: int, length: int) -> None:
+    """Keep the body as it comes, piece by piece. A caller who hangs up is no error: they resume."""
+    held = bytearray(await run_in_threadpool(service.read_begun, hub, caller, digest, offset))
+    start = offset - len(held)
     try:
         async for chunk in _with_patience(request.stream()):
-            if offset + len(chunk) > length:
+            if start + len(held) + len(chunk) > length:
                 raise InvalidRequestError(f"expected at most {length} bytes in all, the request brings more")
-            await run_in_threadpool(write_whole, stream, chunk)
-            offset += len(chunk)
+            held += chunk
+            while len(held) >= PIECE_BYTES:
+                await run_in_threadpool(service.keep, hub, caller, digest, start, bytes(held[:PIECE_BYTES]))
+                del held[:PIECE_BYTES]
+                start += PIECE_BYTES
     except ClientDisconnect:
         pass
-    return offset
-
-
-def write_whole(stream: BinaryIO, chunk: bytes) -> None:
-    """Write a chunk to an unbuffered file, which may take a part of it at a time."""
-    rest = memoryview(chunk)
-    while rest:
-        rest = rest[stream.write(rest) :]
+    finally:
+        if held:  # however the request ends, what has come stays
+            await run_in_threadpool(service.keep, hub, caller, digest, start, bytes(held))
 
 
 async def _with_patience(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

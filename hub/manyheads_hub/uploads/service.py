@@ -1,32 +1,24 @@
 """Resumable uploads: what an address holds, what may be appended, and the check of the last byte.
 
-The bytes that have arrived lie in `blobs/partial/CONTRIBUTOR/HEX`, so the offset is the file's size and survives a kill.
-Having every byte is not yet being complete: a hub killed between the two finishes when it is next asked (`get_progress`).
-One request at a time appends (flock). No database lock is held while bytes arrive.
+The bytes that have arrived are `pieces` in the storage. Having every byte is not yet being complete: a hub killed between the
+two finishes when it is next asked (`get_progress`). No lock, in the database or elsewhere, is held while bytes arrive.
 """
 
-import fcntl
-import os
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from pathlib import Path
-from typing import BinaryIO
+from datetime import datetime
+from itertools import groupby
 
+from manyheads_hub.audit.log import record
 from manyheads_hub.auth import Caller
-from manyheads_hub.errors import ConflictError, InvalidRequestError, QuotaError, TooLargeError, UploadOffsetError
+from manyheads_hub.errors import InvalidRequestError, QuotaError, TooLargeError, UploadOffsetError
 from manyheads_hub.hub import Hub
+from manyheads_hub.storage.port import StoredFile, StoredFileMissingError
 from manyheads_hub.tables import UploadRow
-from manyheads_hub.uploads import queries
+from manyheads_hub.uploads import pieces, queries
 from manyheads_shared import clock
-from manyheads_shared.digest import Digest, digest_file, hex_of
+from manyheads_shared.digest import Digest, parse_digest
 from manyheads_shared.errors import DigestMismatchError
-
-ABANDONED_DAYS = 7  # a partial upload is then thrown away
-FINISH_SECONDS = 10.0  # to wait for another request that checks the last byte: it hashes 64 MB at most
-LOOK_SECONDS = 0.05  # between two looks at whether it is done
 
 
 @dataclass(frozen=True)
@@ -42,19 +34,11 @@ def get_progress(hub: Hub, caller: Caller, digest: Digest) -> Progress:
     """Return how much of an object the caller has uploaded; finish what has every byte and was never checked.
 
     Bytes that turn out to be others are thrown away, and the upload starts again at 0.
-
-    Raises:
-        ConflictError: another request is checking them, for longer than that should take.
     """
-    progress = _look(hub, caller, digest)
-    if progress.is_complete or progress.offset != progress.length:
-        return progress
-    with _locked(_partial_path(hub, caller, digest), patience=FINISH_SECONDS):
-        progress = _look(hub, caller, digest)  # another request may have finished it meanwhile
-        if not progress.is_complete and progress.offset == progress.length:
-            with suppress(DigestMismatchError):
-                complete(hub, caller, digest)
-    return _look(hub, caller, digest)
+    try:
+        return settle(hub, caller, digest)
+    except DigestMismatchError:
+        return _look(hub, caller, digest)[0]
 
 
 def begin(hub: Hub, caller: Caller, digest: Digest, *, offset: int, length: int, body: int | None) -> Progress:
@@ -81,8 +65,7 @@ def begin(hub: Hub, caller: Caller, digest: Digest, *, offset: int, length: int,
     # step 2
     if body is not None and offset + body > length:
         raise InvalidRequestError(f"expected at most {length - offset} more bytes, the request brings {body}")
-    progress = get_progress(hub, caller, digest)
-    if progress.is_complete:
+    if (progress := get_progress(hub, caller, digest)).is_complete:
         return progress
     with hub.database.write() as session:
         # step 3
@@ -97,115 +80,98 @@ def begin(hub: Hub, caller: Caller, digest: Digest, *, offset: int, length: int,
         if row is None:
             row = UploadRow(contributor_id=caller.contributor_id, digest=digest, length=length, created=clock.now())
             session.add(row)
-        if row.length != length:
-            if offset:
-                raise UploadOffsetError(f"the upload was begun with {row.length} bytes, now it has {length}", offset=0)
-            with _locked(_partial_path(hub, caller, digest)) as stream:
-                stream.truncate(0)
-            row.length = length
+        was, row.length = row.length, length if offset == 0 else row.length
+    if was != length and offset:
+        raise UploadOffsetError(f"the upload was begun with {was} bytes, now it has {length}", offset=0)
     # step 5
-    held = _look(hub, caller, digest).offset
-    if offset != held:
-        raise UploadOffsetError(f"expected to go on at byte {held}, got byte {offset}", offset=held)
-    return Progress(held, length, is_complete=False)
+    held = pieces.read_row(hub.storage, caller.contributor_id, digest)
+    pieces.drop(hub.storage, held.astray if was == length else (*held.pieces, *held.astray))
+    stands = held.end if was == length else 0
+    if offset != stands:
+        raise UploadOffsetError(f"expected to go on at byte {stands}, got byte {offset}", offset=stands)
+    return Progress(stands, length, is_complete=False)
 
 
-@contextmanager
-def open_partial(hub: Hub, caller: Caller, digest: Digest, *, offset: int) -> Iterator[BinaryIO]:
-    """Open the partial file for appending, for this request alone.
+def read_begun(hub: Hub, caller: Caller, digest: Digest, offset: int) -> bytes:
+    """Return what the hub holds, before an offset, of the piece that the offset falls into.
 
     Raises:
-        ConflictError: another request is appending, or has completed the object since the check.
-        UploadOffsetError: another request has appended since the check.
+        UploadOffsetError: another request has thrown the upload away since the check.
     """
-    with _locked(_partial_path(hub, caller, digest)) as stream:
-        held = os.fstat(stream.fileno()).st_size
-        if held != offset:
-            raise UploadOffsetError(f"expected to go on at byte {held}, got byte {offset}", offset=held)
-        yield stream
+    try:
+        return pieces.read_begun(hub.storage, caller.contributor_id, digest, offset)
+    except StoredFileMissingError as error:
+        raise UploadOffsetError("this upload has begun again meanwhile; ask HEAD where it stands", offset=0) from error
 
 
-def complete(hub: Hub, caller: Caller, digest: Digest) -> None:
-    """Check a whole partial file against its digest and make it a blob. Call it while holding the file (`open_partial`).
+def keep(hub: Hub, caller: Caller, digest: Digest, start: int, data: bytes) -> None:
+    """Keep one piece."""
+    pieces.write_piece(hub.storage, caller.contributor_id, digest, start, data)
+
+
+def settle(hub: Hub, caller: Caller, digest: Digest) -> Progress:
+    """Return where an upload stands; with every byte there, check them first and make them a blob.
+
+    Two requests may do this at once: they make the same blob, and whoever comes second finds it made.
 
     Raises:
         DigestMismatchError: other bytes came; they are thrown away, and the upload starts again at 0.
     """
-    path = _partial_path(hub, caller, digest)
-    actual = digest_file(path)
-    if actual != digest:
-        path.unlink()
-        raise DigestMismatchError("upload", digest, actual)
-    hub.blobs.adopt(path, digest)
+    progress, row = _look(hub, caller, digest)
+    if progress.is_complete or progress.length is None or progress.offset < progress.length:
+        return progress
+    try:
+        hub.blobs.put_stream(digest, pieces.stream_pieces(hub.storage, row))
+    except StoredFileMissingError:
+        return _look(hub, caller, digest)[0]
+    except DigestMismatchError:
+        pieces.drop(hub.storage, row.pieces)
+        raise
     with hub.database.write() as session:
-        row = queries.find(session, caller.contributor_id, digest)
-        if row is not None:
-            row.completed = clock.now()
+        upload = queries.find(session, caller.contributor_id, digest)
+        if upload is not None and upload.completed is None:
+            upload.completed = clock.now()
+            record(session, caller.actor, "upload.completed", digest, details={"bytes": upload.length})
+    pieces.drop(hub.storage, (*row.pieces, *row.astray))
+    return _look(hub, caller, digest)[0]
 
 
-def forget_abandoned(hub: Hub) -> int:
-    """Throw away uploads that nobody has finished for a week; return how many."""
-    limit = clock.write_time(clock.read_time(clock.now()) - timedelta(days=ABANDONED_DAYS))
-    forgotten = 0
+def forget_abandoned(hub: Hub, before: datetime) -> int:
+    """Throw away uploads to which nothing has come since a moment, and pieces that no upload needs; return how many went."""
+    forgotten, moment = 0, clock.write_time(before)
+    fresh: set[tuple[int, Digest]] = set()
+    for (contributor_id, name), found in groupby(pieces.list_all(hub.storage), key=lambda each: each[:2]):
+        digest, held = parse_digest(f"sha256:{name}"), [piece for _, _, piece in found]
+        if max(piece.modified for piece in held) >= before:
+            fresh.add((contributor_id, digest))
+        else:
+            forgotten += _forget(hub, contributor_id, digest, held)
     with hub.database.write() as session:
-        for row in queries.begun_before(session, limit):
-            path = _path(hub, row.contributor_id, row.digest)
-            with suppress(ConflictError), _locked(path):  # bytes are arriving after all
-                path.unlink()
+        for row in queries.begun_before(session, moment):
+            if (row.contributor_id, row.digest) not in fresh:
                 session.delete(row)
                 forgotten += 1
     return forgotten
 
 
-def _look(hub: Hub, caller: Caller, digest: Digest) -> Progress:
-    """Return where an upload stands, and change nothing."""
+def _forget(hub: Hub, contributor_id: int, digest: Digest, held: Sequence[StoredFile]) -> int:
+    """Drop pieces and the upload that they are all of; return how many uploads that was."""
+    with hub.database.write() as session:
+        row = queries.find(session, contributor_id, digest)
+        count = int(row is not None and row.completed is None)
+        if row is not None and count:
+            session.delete(row)
+    pieces.drop(hub.storage, held)
+    return count
+
+
+def _look(hub: Hub, caller: Caller, digest: Digest) -> tuple[Progress, pieces.Row]:
+    """Return where an upload stands and its pieces, and change nothing."""
     with hub.database.read() as session:
         row = queries.find(session, caller.contributor_id, digest)
     if row is None:
-        return Progress(0, None, is_complete=False)
+        return Progress(0, None, is_complete=False), pieces.Row()
     if row.completed is not None:
-        return Progress(row.length, row.length, is_complete=True)
-    path = _partial_path(hub, caller, digest)
-    return Progress(path.stat().st_size if path.exists() else 0, row.length, is_complete=False)
-
-
-@contextmanager
-def _locked(path: Path, *, patience: float = 0.0) -> Iterator[BinaryIO]:
-    """Hold a partial file alone, open for appending.
-
-    Args:
-        patience: seconds to wait for another request that holds it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    deadline = time.monotonic() + patience
-    with path.open("ab", buffering=0) as stream:  # a killed hub keeps every byte it was given
-        while not _try_lock(stream):
-            if time.monotonic() >= deadline:
-                raise ConflictError("another request is uploading this very object; wait for it and ask again")
-            time.sleep(LOOK_SECONDS)
-        if not _is_still(path, stream):  # what was opened is a blob by now, or thrown away: not to be written to
-            raise ConflictError("another request has just finished with this very object; ask again")
-        yield stream
-
-
-def _try_lock(stream: BinaryIO) -> bool:
-    try:
-        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_still(path: Path, stream: BinaryIO) -> bool:
-    try:
-        return os.path.samestat(path.stat(), os.fstat(stream.fileno()))
-    except FileNotFoundError:
-        return False
-
-
-def _partial_path(hub: Hub, caller: Caller, digest: Digest) -> Path:
-    return _path(hub, caller.contributor_id, digest)
-
-
-def _path(hub: Hub, contributor_id: int, digest: Digest) -> Path:
-    return hub.settings.partial_uploads / str(contributor_id) / hex_of(digest)
+        return Progress(row.length, row.length, is_complete=True), pieces.Row()
+    held = pieces.read_row(hub.storage, caller.contributor_id, digest)
+    return Progress(held.end, row.length, is_complete=False), held

@@ -1,0 +1,1 @@
+"""The two databases a hub runs on."""

@@ -1,0 +1,1 @@
+"""Webhooks: signed messages to whoever subscribed, written with the change they tell of."""

@@ -1,0 +1,250 @@
+"""Webhooks: written with the change, signed, sent until they arrive or are given up, and never into the hub's own network."""
+
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from sqlalchemy import update
+
+from manyheads_hub.audit import log
+from manyheads_hub.audit.chain import AuditEntry
+from manyheads_hub.errors import ConflictError, InvalidRequestError, NotFoundError
+from manyheads_hub.hub import Hub
+from manyheads_hub.webhooks import service
+from manyheads_hub.webhooks.courier import EVENT_HEADER, ID_HEADER, RETRY_SECONDS, SIGNATURE_HEADER, Courier
+from manyheads_hub.webhooks.guard import ForbiddenAddressError, resolve
+from manyheads_hub.webhooks.tables import DeliveryRow, WebhookRow
+from manyheads_shared.canonical import to_canonical
+from tests.support.live_hub import MAINTAINER, wait_until
+
+
+@dataclass
+class Receiver:
+    """A subscriber that really listens; it answers what it is told to."""
+
+    url: str
+    answers: list[int] = field(default_factory=list)  # statuses to come; 204 after those
+    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            listening.got.append((dict(self.headers), body))
+            status = listening.answers.pop(0) if listening.answers else 204
+            self.send_response(status)
+            if 300 <= status < 400:
+                self.send_header("Location", listening.url)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    listening = Receiver(f"http://127.0.0.1:{server.server_port}/hook")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield listening
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as receiver:
+        yield receiver
+
+
+def subscribe(hub: Hub, url: str, *events: str, allow_private: bool = True) -> WebhookRow:
+    with hub.database.write() as session:
+        return service.add(session, MAINTAINER, url, events or ("head.yanked",), allow_private=allow_private)
+
+
+def yanked(hub: Hub) -> AuditEntry:
+    with hub.database.write() as session:
+        return log.record(session, MAINTAINER, "head.yanked", "alpha@1", reason="claims cats")
+
+
+def messages(hub: Hub) -> list[DeliveryRow]:
+    with hub.database.read() as session:
+        return service.deliveries(session)
+
+
+def let_time_pass(hub: Hub) -> None:
+    with hub.database.write() as session:
+        session.execute(update(DeliveryRow).values(run_after=0.0))
+
+
+def test_a_subscriber_gets_the_line_with_its_digest_signed(hub: Hub, receiver: Receiver) -> None:
+    webhook, entry = subscribe(hub, receiver.url), yanked(hub)
+    assert Courier(hub).send_next()
+    ((headers, body),) = receiver.got
+    moment, code = (part.partition("=")[2] for part in headers[SIGNATURE_HEADER].split(","))
+    assert code == hmac.new(webhook.secret.encode(), f"{moment}.".encode() + body, hashlib.sha256).hexdigest()
+    message = json.loads(body)
+    assert (headers[EVENT_HEADER], message["event"], message["entry_digest"]) == ("head.yanked", "head.yanked", entry.digest)
+    assert AuditEntry.from_bytes(to_canonical(message["entry"])) == entry
+    assert [(row.id, row.state, row.status) for row in messages(hub)] == [(headers[ID_HEADER], "delivered", 204)]
+    assert not Courier(hub).send_next()
+
+
+def test_what_nobody_subscribed_to_and_what_was_rolled_back_is_not_sent(hub: Hub, receiver: Receiver) -> None:
+    subscribe(hub, receiver.url, "bundle.published")
+    yanked(hub)
+    subscribe(hub, receiver.url)
+
+    def yank_and_fail() -> None:
+        with hub.database.write() as session:
+            log.record(session, MAINTAINER, "head.yanked", "alpha@1")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        yank_and_fail()
+    assert messages(hub) == []
+
+
+def test_a_failed_message_waits_longer_and_longer_and_is_delivered_in_the_end(hub: Hub, receiver: Receiver) -> None:
+    subscribe(hub, receiver.url)
+    yanked(hub)
+    receiver.answers = [500, 302]
+    courier = Courier(hub)
+    assert courier.send_next()
+    assert not courier.send_next()  # not yet
+    let_time_pass(hub)
+    assert courier.send_next()
+    assert messages(hub)[0].error == "expected an answer of 200 to 299, got 302; redirects are not followed"
+    let_time_pass(hub)
+    assert courier.send_next()
+    (row,) = messages(hub)
+    assert (row.state, row.attempts, len(receiver.got)) == ("delivered", 3, 3)
+    assert len({headers[ID_HEADER] for headers, _ in receiver.got}) == 1
+
+
+def test_a_message_is_given_up_after_the_last_pause_and_can_be_sent_again(hub: Hub, receiver: Receiver) -> None:
+    subscribe(hub, receiver.url)
+    yanked(hub)
+    receiver.answers = [503] * (1 + len(RETRY_SECONDS))
+    while Courier(hub).send_next():
+        let_time_pass(hub)
+    (row,) = messages(hub)
+    assert (row.state, row.attempts, row.status) == ("dead", 7, 503)
+    with hub.database.write() as session:
+        service.replay(session, MAINTAINER, row.id)
+    assert Courier(hub).send_next()
+    assert messages(hub)[0].state == "delivered"
+
+
+def test_a_subscriber_that_does_not_answer_is_an_error_not_the_end(hub: Hub) -> None:
+    with receiving() as gone:
+        pass
+    subscribe(hub, gone.url)
+    yanked(hub)
+    assert Courier(hub).send_next()
+    assert str(messages(hub)[0].error).startswith("ConnectError")
+
+
+def test_a_killed_couriers_message_is_sent_by_the_next(hub: Hub, receiver: Receiver) -> None:
+    subscribe(hub, receiver.url)
+    yanked(hub)
+    Courier(hub)._take()  # killed here
+    assert not Courier(hub).send_next()
+    let_time_pass(hub)
+    assert Courier(hub).send_next()
+    assert (messages(hub)[0].state, messages(hub)[0].attempts) == ("delivered", 2)
+
+
+def test_a_running_courier_sends_by_itself_and_stops_when_asked(hub: Hub, receiver: Receiver) -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=Courier(hub, stop=stop).run)
+    thread.start()
+    subscribe(hub, receiver.url)
+    yanked(hub)
+    wait_until(lambda: receiver.got, seconds=30)
+    stop.set()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_an_ended_subscription_is_sent_nothing_that_waited(hub: Hub, receiver: Receiver) -> None:
+    webhook = subscribe(hub, receiver.url)
+    yanked(hub)
+    with hub.database.write() as session:
+        service.remove(session, MAINTAINER, webhook.id, "moved")
+    yanked(hub)
+    assert not Courier(hub).send_next()
+    assert [row.state for row in messages(hub)] == ["dead"]
+    with hub.database.write() as session, pytest.raises(NotFoundError):
+        service.test(session, MAINTAINER, webhook.id)
+
+
+def test_what_waits_is_not_replayed(hub: Hub, receiver: Receiver) -> None:
+    webhook = subscribe(hub, receiver.url)
+    with hub.database.write() as session:
+        row = service.test(session, MAINTAINER, webhook.id)
+    with hub.database.write() as session, pytest.raises(ConflictError, match="still waits"):
+        service.replay(session, MAINTAINER, row.id)
+
+
+PRIVATE = (
+    "http://127.0.0.1/",
+    "http://localhost:8000/",
+    "http://[::1]/",
+    "http://[::ffff:10.0.0.1]/",
+    "http://[2002:a00:1::]/",  # 10.0.0.1 by 6to4
+    "http://10.1.2.3/",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://100.64.0.1/",
+    "http://0.0.0.0/",
+    "http://2130706433/",  # 127.0.0.1 as one number
+    "http://224.0.0.1/",
+)
+
+
+@pytest.mark.parametrize("url", PRIVATE)
+def test_an_address_that_is_not_public_is_not_called(url: str) -> None:
+    with pytest.raises(ForbiddenAddressError, match="no public address"):
+        resolve(url, allow_private=False)
+
+
+def test_a_public_address_is_called_by_the_number_that_was_looked_at() -> None:
+    assert resolve("https://93.184.215.14/hook", allow_private=False) == "93.184.215.14"
+
+
+def test_a_private_subscriber_needs_leave(hub: Hub, receiver: Receiver) -> None:
+    subscribe(hub, receiver.url, allow_private=False)
+    yanked(hub)
+    Courier(hub).send_next()
+    assert receiver.got == []
+    assert str(messages(hub)[0].error).startswith("ForbiddenAddressError")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://lab.example/",
+        "lab.example",
+        "http://",
+        "https://ada:secret@lab.example/",
+        "http://lab.example:99999/",
+        "x" * 3000,
+    ],
+)
+def test_what_is_no_webhooks_address_is_refused(hub: Hub, url: str) -> None:
+    with pytest.raises(InvalidRequestError):
+        subscribe(hub, url)
+
+
+def test_an_event_that_is_none_is_refused(hub: Hub, receiver: Receiver) -> None:
+    with pytest.raises(InvalidRequestError, match=r"expected events among .*got 'head\.eaten'"):
+        subscribe(hub, receiver.url, "head.eaten")
