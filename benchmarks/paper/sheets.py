@@ -1,7 +1,9 @@
 """Saliency of the reference network, sixteen images a source: CAM for pixels, Grad-CAM for dct, as the paper has them.
 
 The sheet over the photographs stays in the work folder, for faces of real people are in it; what is kept beside the tables is
-the maps alone. All maps of a sheet share one colour scale: green says nothing, red speaks for "yes", blue against it.
+the maps alone. Green says nothing, red speaks for "yes", blue against it. CAMs of a sheet share one scale, for they are
+logits; Grad-CAMs have one for each network, for theirs is nobody's. A place in a dct network's map is a frequency, so its maps
+lie over spectra: low frequencies at the upper left.
 """
 
 import io
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from benchmarks.paper.cells import DETECTION, HEADS, Cell, list_cells, primary_of
 from benchmarks.paper.config import Representation
+from benchmarks.paper.images import Inputs
 from benchmarks.paper.training import Trainer, as_tensor
 from manyheads_shared.networks import Head, Primary
 from manyheads_shared.overlay import jet, overlay
@@ -22,6 +25,7 @@ from manyheads_shared.saliency import class_activation_map
 
 COUNT = 16  # images a source, as published
 SCALE_QUANTILE = 0.98  # of all values: a single hot spot must not turn everything green
+SPECTRUM_DEVIATIONS = 3  # of a coefficient, to black or white
 _MAP_PIXELS = 32  # a side of a map that stands alone
 _LABEL_PIXELS = 14  # height of a source's name
 _INK = (51, 51, 51)
@@ -50,19 +54,21 @@ def draw_sheets(cell: Cell, trainer: Trainer, generator: str) -> tuple[bytes, by
     assert isinstance(head, Head)
     sources: dict[str, tuple[Pixels, Maps, Maps]] = {}
     for source, side, chosen in _chosen(trainer):
-        pixels = trainer.images.pixels(side, trainer.config.clean)[chosen]
-        inputs = as_tensor(trainer.images.inputs(cell.representation, side, trainer.config.clean)[chosen], trainer.compute)
-        features = primary.trunk(inputs).detach()
+        inputs = trainer.images.inputs(cell.representation, side, trainer.config.clean)[chosen]
+        pixels = trainer.images.pixels(side, trainer.config.clean)[chosen] if cell.representation == "pixel" else _draw(inputs)
+        features = primary.trunk(as_tensor(inputs, trainer.compute)).detach()
         detected, claimed = (_maps(network, features, cell.representation) for network in (primary.detector, head))
         sources[source] = pixels, detected, claimed
-    scale = float(
-        np.quantile(np.abs(np.concatenate([m.ravel() for _, *both in sources.values() for m in both])), SCALE_QUANTILE)
-    )
+    maps = [[both[i] for _, *both in sources.values()] for i in range(2)]
+    scales = [_scale(maps[0]), _scale(maps[1])] if cell.representation == "dct" else [_scale(maps[0] + maps[1])] * 2
     over, alone = [], []
     for source, (pixels, *both) in sources.items():
-        drawn = [[overlay(p, m, scale=scale) for p, m in zip(pixels, maps, strict=True)] for maps in both]
+        drawn = [
+            [overlay(p, m, scale=scale) for p, m in zip(pixels, maps, strict=True)]
+            for maps, scale in zip(both, scales, strict=True)
+        ]
         over.append(_strip(source, [list(pixels), *drawn]))
-        plain = [[_plain(m, scale) for m in maps] for maps in both]
+        plain = [[_plain(m, scale) for m in maps] for maps, scale in zip(both, scales, strict=True)]
         alone.append(_strip(source, plain))
     return _png(Image.fromarray(np.concatenate(over))), _png(Image.fromarray(np.concatenate(alone)).quantize(256))
 
@@ -103,6 +109,18 @@ def _chosen(trainer: Trainer) -> list[tuple[str, str, NDArray[np.int64]]]:
             prefix = "external " if side == "external" else ""
             found.append((f"{prefix}{source[0]}: {source[1]}", side, np.array(places[:COUNT])))
     return found
+
+
+def _scale(maps: Sequence[Maps]) -> float:
+    """The value that is drawn as full red; of maps that are empty nearly everywhere, their largest, or anything."""
+    values = np.abs(np.concatenate([each.ravel() for each in maps]))
+    return float(np.quantile(values, SCALE_QUANTILE) or values.max() or 1.0)
+
+
+def _draw(inputs: Inputs) -> Pixels:
+    """Normalised log-DCT coefficients (N, S, S, 1) as grey pictures, uint8 (N, S, S, 3)."""
+    grey = np.clip(127.5 + inputs / SPECTRUM_DEVIATIONS * 127.5, 0, 255).astype(np.uint8)
+    return np.repeat(grey, 3, axis=-1)
 
 
 def _strip(title: str, rows: Sequence[Sequence[Pixels]]) -> Pixels:
