@@ -255,3 +255,18 @@ def test_a_hub_from_before_the_ledger_fills_it_when_it_next_signs(hub: Hub, tmp_
         hub.storage.delete(file.name)
     hub.repository.rebuild(hub.blobs.read)
     assert fetch(hub, tmp_path / "client") is not None
+
+
+def test_a_higher_threshold_for_the_same_keys_is_met_at_once(hub: Hub, tmp_path: Path) -> None:
+    bundle = fetch(hub, tmp_path / "client")
+    rotate(hub.repository, hub.keyring, "root")  # so that a key more than the root names is here
+    draft = hub.repository.draft_root(edit_root([], [], [("root", 3)]))
+    hub.repository.sign_root(draft)
+    hub.repository.install_root(draft)
+    second = hub.keyring.add("timestamp")
+    draft = hub.repository.draft_root(edit_root([("timestamp", second)], [], [("timestamp", 2)]))
+    hub.repository.sign_root(draft)
+    assert hub.repository.install_root(draft) == ("timestamp",)
+    assert fetch(hub, tmp_path / "client") == bundle
+    hub.repository.refresh()
+    assert fetch(hub, tmp_path / "client") == bundle

@@ -1,5 +1,6 @@
 """Hubs that really run: a folder with a published primary, the API on a socket, a contributor who uploads and submits."""
 
+import atexit
 import os
 import shutil
 import signal
@@ -80,6 +81,7 @@ class Package:
 def _template() -> Path:
     """A hub with a suite and a published primary, made once and copied."""
     root = Path(mkdtemp(prefix="manyheads-hub-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
     suite = write_suite(root / "suite")
     create_hub(check_new_hub(root / "hub", name="test-hub", suite=suite))
     with open_hub(root / "hub") as hub:

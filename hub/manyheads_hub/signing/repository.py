@@ -284,21 +284,20 @@ class TufRepository:
                         f"{asking.roles['root'].threshold} of its root keys'; let more of them sign"
                     )
             # step 3
-            changed: list[Role] = [role for role in ROLES[1:] if set(new.roles[role].keyids) != set(old.roles[role].keyids)]
-            for role in ROLES[1:]:
-                if role == "timestamp" or not is_signed(role, state.of(role), new):
-                    self._signers(role, new)
+            lacking: set[Role] = {role for role in ROLES[1:] if not is_signed(role, state.of(role), new)} | {"timestamp"}
+            for role in lacking:
+                self._signers(role, new)
+            changed = {role for role in ROLES[1:] if new.roles[role] != old.roles[role] and self._can_sign(role, new)}
             # step 4
             self._files.write_metadata("root", draft)
             # step 5
-            state = replace(state, root=draft)
-            resigned: tuple[Role, ...] = ("timestamp",)
-            if "targets" in changed and self._can_sign("targets", new):
-                state, resigned = self._renew_targets(state), ("targets", "snapshot", "timestamp")
-            if "targets" in resigned or "snapshot" in changed:
-                state, resigned = self._renew_snapshot(state), (*resigned[:-2], "snapshot", "timestamp")
+            due, state = lacking | changed, replace(state, root=draft)
+            if "targets" in due:
+                state, due = self._renew_targets(state), due | {"snapshot"}
+            if "snapshot" in due:
+                state = self._renew_snapshot(state)
             self._sign_timestamp(draft, state.snapshot, version=state.timestamp.signed.version + 1)
-        return resigned
+        return tuple(role for role in ROLES if role in due)
 
     def _can_sign(self, role: Role, root: Root) -> bool:
         try:
@@ -325,10 +324,8 @@ class TufRepository:
         return self._sign("root", root, root)
 
     def _renew_root(self, state: State) -> State:
-        old = state.root.signed
-        new = Root.from_dict(old.to_dict())
-        new.version, new.expires = old.version + 1, self._expires("root")
-        return replace(state, root=self._sign("root", new, old))
+        new = self.draft_root(lambda _: None).signed
+        return replace(state, root=self._sign("root", new, state.root.signed))
 
     def _renew_targets(self, state: State) -> State:
         return replace(state, targets=self._sign_targets(state.root, state.targets.signed.targets))
