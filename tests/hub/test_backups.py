@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select
+from tuf.api.exceptions import RepositoryError
 
 from manyheads_hub.backups.copies import find_copies, read_copy
 from manyheads_hub.backups.restore import restore_copy
@@ -61,6 +62,23 @@ def test_a_lost_hub_is_made_again_anywhere_and_goes_on(busy: Hub, tmp_path: Path
         with hub.database.read() as session:
             (beta,) = session.scalars(select(SubmissionRow.id).where(SubmissionRow.generator == "beta"))
         assert find(hub, beta).state == "accepted"
+
+
+def test_clients_that_saw_more_than_the_copy_holds_go_on_once_it_has_overtaken(busy: Hub, tmp_path: Path) -> None:
+    copied = fetch(busy, tmp_path / "client")
+    take_copy(busy, tmp_path / "backup")
+    for _ in range(3):
+        busy.repository.refresh(everything=True)
+    work(busy)  # and another bundle, which is lost
+    assert fetch(busy, tmp_path / "client") != copied
+    restore_copy(tmp_path / "backup", tmp_path / "again")
+    shutil.copytree(busy.settings.keys, tmp_path / "again" / "keys")
+    with open_hub(tmp_path / "again") as hub:
+        with pytest.raises(RepositoryError):
+            fetch(hub, tmp_path / "client")
+        hub.repository.overtake()
+        hub.repository.refresh()
+        assert fetch(hub, tmp_path / "client") == copied
 
 
 def test_a_later_copy_takes_only_new_blobs_and_an_earlier_one_can_still_be_chosen(busy: Hub, tmp_path: Path) -> None:

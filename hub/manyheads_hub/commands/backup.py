@@ -62,4 +62,4 @@ def restore(
         terminal.print_json({"folder": str(folder), "created": copy.created, "signed_files": len(signed)})
         return
     terminal.stdout.print(f"made the hub {copy.hub} as it was at {copy.created} in {folder}")
-    terminal.stdout.print(f"next           put its keys into {folder}/keys, then: manyheads-hub keys check {folder}")
+    terminal.stdout.print(f"next           put its keys into {folder}/keys, then: manyheads-hub keys overtake {folder}")

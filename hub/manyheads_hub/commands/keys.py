@@ -147,6 +147,22 @@ def rotate(
         terminal.stdout.print(f"{role}: {added[:16]} signs now, {removed[:16]} no more; take its private file off the machine")
 
 
+@app.command(epilog="Example: manyheads-hub keys overtake ./hub")
+def overtake(folder: Folder, *, as_json: AsJson = False) -> None:
+    """After restoring an older copy: sign under versions above all that clients can have seen. Needs the targets keys.
+
+    Without it, clients that saw the lost hub later than the copy refuse the restored one.
+    """
+    from manyheads_hub.hub import opened
+
+    with opened(folder) as hub:
+        hub.repository.overtake()
+    if as_json:
+        terminal.print_json({"signed": ["targets", "snapshot", "timestamp"]})
+        return
+    terminal.stdout.print("signed targets, snapshot and timestamp; clients that know the lost hub go on with this one")
+
+
 @app.command(epilog="Example: manyheads-hub keys rebuild ./hub")
 def rebuild(folder: Folder, *, as_json: AsJson = False) -> None:
     """Write the TUF repository out again from the database and the blobs, byte for byte. Needs no private key."""

@@ -164,6 +164,24 @@ class TufRepository:
             self._files.complete_ledger(self._files.read_state())
         return tuple(role for role in ROLES if role == "timestamp" or now.of(role) is not state.of(role))
 
+    def overtake(self) -> None:
+        """Sign everything but the root again under versions that no earlier hub of this name can have reached.
+
+        For a hub that was restored from an older copy: clients accept no version below one they have seen. Versions are the
+        minutes since 1970, above any number of signings; a later restoration overtakes this one likewise.
+
+        Raises:
+            MissingKeysError, UsageError: the keys of targets, snapshot or timestamp are not here, or cannot be read.
+            RepositoryStateError: the repository is missing or damaged, or a key is another hub's.
+        """
+        with self._files.locked():
+            state, minutes = self._files.read_state(), int(self._clock().timestamp()) // 60
+            for role in ROLES[1:]:
+                self._signers(role, state.root.signed)  # fails before anything is written
+            targets = self._sign_targets(state.root, state.targets.signed.targets, at_least=minutes)
+            snapshot = self._sign_snapshot(state.root, targets, at_least=minutes)
+            self._sign_timestamp(state.root, snapshot, version=max(state.timestamp.signed.version + 1, minutes))
+
     def rebuild(self, read: Callable[[Digest], bytes]) -> list[str]:
         """Write out again what the storage lost, byte for byte: metadata from the ledger, targets from the blobs. Needs no key.
 
@@ -333,13 +351,13 @@ class TufRepository:
     def _renew_snapshot(self, state: State) -> State:
         return replace(state, snapshot=self._sign_snapshot(state.root, state.targets))
 
-    def _sign_targets(self, root: Metadata[Root], targets: Mapping[str, TargetFile]) -> Metadata[Targets]:
-        version = self._files.next_version("targets")
+    def _sign_targets(self, root: Metadata[Root], targets: Mapping[str, TargetFile], *, at_least: int = 1) -> Metadata[Targets]:
+        version = max(self._files.next_version("targets"), at_least)
         new = Targets(version=version, expires=self._expires("targets"), targets=dict(targets))
         return self._sign("targets", new, root.signed)
 
-    def _sign_snapshot(self, root: Metadata[Root], targets: Metadata[Targets]) -> Metadata[Snapshot]:
-        version = self._files.next_version("snapshot")
+    def _sign_snapshot(self, root: Metadata[Root], targets: Metadata[Targets], *, at_least: int = 1) -> Metadata[Snapshot]:
+        version = max(self._files.next_version("snapshot"), at_least)
         meta = {"targets.json": self._files.describe_metadata("targets", targets.signed.version)}
         return self._sign("snapshot", Snapshot(version=version, expires=self._expires("snapshot"), meta=meta), root.signed)
 
