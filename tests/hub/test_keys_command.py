@@ -7,8 +7,9 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from manyheads_hub.audit import log
 from manyheads_hub.commands.keys import app
-from manyheads_hub.hub import build_database
+from manyheads_hub.hub import build_database, open_hub
 from manyheads_hub.migrations.run import upgrade
 from manyheads_hub.settings import Settings
 from manyheads_hub.signing.keyring import MissingKeysError, create_keys
@@ -99,6 +100,24 @@ def test_renewing_everything_needs_the_offline_keys(tmp_path: Path) -> None:
     folder = make_hub(tmp_path / "hub")
     (folder / "keys" / "offline").rename(tmp_path / "safe")
     assert isinstance(keys("refresh", str(folder), "--all").exception, MissingKeysError)
+
+
+def test_what_signs_for_the_hub_changes_by_a_line_in_the_audit_log(tmp_path: Path) -> None:
+    folder = make_hub(tmp_path / "hub")
+    rotated, overtaken = read(keys("rotate", str(folder), "snapshot", "--json")), read(keys("overtake", str(folder), "--json"))
+    draft = str(tmp_path / "next.json")
+    keys("draft-root", str(folder), draft, "--threshold", "root=1")
+    for key in sorted((folder / "keys" / "offline").glob("root-?"))[:2]:
+        assert keys("sign", draft, "--key", str(key), "--yes").exit_code == 0
+    assert keys("install", str(folder), draft).exit_code == 0
+    with open_hub(folder) as hub, hub.database.read() as session:
+        lines = [(line.action, line.subject, line.details) for line in log.entries(session)]
+        root = hub.repository.key_ids()["root"]
+    assert lines == [
+        ("role.rotated", "snapshot", {"removed": rotated["removed"], "added": rotated["added"]}),
+        ("hub.overtaken", "test-hub", overtaken["signed"]),
+        ("root.installed", "4", {"keys": sorted(root)}),
+    ]
 
 
 @pytest.mark.parametrize("command", ["show", "check", "refresh"])

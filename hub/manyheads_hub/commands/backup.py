@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from manyheads_hub.commands.arguments import AsJson, Folder
+from manyheads_hub.commands.changing import note
 from manyheads_shared import terminal
 
 Backup = Annotated[Path, typer.Argument(help="The backup's folder.", show_default=False)]
@@ -44,6 +45,7 @@ def restore(
     """Make a hub from a backup, where there is none. This is also how a hub moves to PostgreSQL or S3, or back."""
     from manyheads_hub.backups.restore import restore_copy
     from manyheads_hub.engines.address import check_database_url
+    from manyheads_hub.hub import open_hub
     from manyheads_hub.storage.location import S3Location
 
     location = None if storage is None else S3Location.from_url(storage, endpoint=s3_endpoint)
@@ -58,6 +60,8 @@ def restore(
             storage=location,
             on_blob=lambda done, total: display.update(task, completed=done, total=total),
         )
+    with open_hub(folder) as hub:
+        note(hub, "hub.restored", copy.hub, copied=copy.created)
     if as_json:
         terminal.print_json({"folder": str(folder), "created": copy.created, "signed_files": len(signed)})
         return

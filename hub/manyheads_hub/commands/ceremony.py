@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from manyheads_hub.commands.arguments import AsJson, Folder
+from manyheads_hub.commands.changing import note
 from manyheads_shared import terminal
 from manyheads_shared.errors import UsageError
 
@@ -69,16 +70,17 @@ def sign(
 def install(folder: Folder, draft: Draft, *, as_json: AsJson = False) -> None:
     """Make a signed draft the hub's root. For a hub that was made with --root-key, this is what completes it."""
     from manyheads_hub.creation import complete_hub
-    from manyheads_hub.hub import opened
+    from manyheads_hub.hub import open_hub
     from manyheads_hub.signing.ceremony import read_draft
 
     found = read_draft(draft)
-    with opened(folder) as hub:
+    with open_hub(folder) as hub:
         if hub.repository.has_root():
             signed = hub.repository.install_root(found)
         else:
             complete_hub(hub, found)
             signed = ("targets", "snapshot", "timestamp")
+        note(hub, "root.installed", str(found.signed.version), keys=sorted(found.signed.roles["root"].keyids))
     if as_json:
         terminal.print_json({"root": found.signed.version, "signed": list(signed)})
         return

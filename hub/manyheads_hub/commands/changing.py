@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from manyheads_hub.audit.log import Actor
+    from manyheads_hub.hub import Hub
 
 T = TypeVar("T")
 
@@ -24,6 +25,14 @@ def change(folder: Path, do: "Callable[[Session, Actor], T]", *, dry_run: bool) 
         if dry_run:
             session.rollback()
         return result
+
+
+def note(hub: "Hub", action: str, subject: str, **details: Any) -> None:
+    """Append to the audit log what was changed outside the database: keys and what they sign."""
+    from manyheads_hub.audit.log import folder_actor, record
+
+    with hub.database.write() as session:
+        record(session, folder_actor(), action, subject, details=details)
 
 
 def read(folder: Path, ask: "Callable[[Session], T]") -> T:

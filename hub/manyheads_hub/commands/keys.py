@@ -2,16 +2,14 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
 from manyheads_hub.commands import ceremony
+from manyheads_hub.commands.changing import note
 from manyheads_shared import clock, terminal
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(help="The hub's keys, and when their signatures expire.", no_args_is_help=True)
 
@@ -137,6 +135,7 @@ def rotate(
         else:
             rotation = rotate_key(hub.repository, hub.keyring, find_role(role), key)
             removed, added = rotation.removed, rotation.added
+        note(hub, "role.rotated", role, removed=removed, added=added)
     if as_json:
         terminal.print_json({"role": role, "removed": removed, "added": added})
         return
@@ -153,12 +152,13 @@ def overtake(folder: Folder, *, as_json: AsJson = False) -> None:
 
     Without it, clients that saw the lost hub later than the copy refuse the restored one.
     """
-    from manyheads_hub.hub import opened
+    from manyheads_hub.hub import open_hub
 
-    with opened(folder) as hub:
-        hub.repository.overtake()
+    with open_hub(folder) as hub:
+        versions = hub.repository.overtake()
+        note(hub, "hub.overtaken", hub.settings.name, **versions)
     if as_json:
-        terminal.print_json({"signed": ["targets", "snapshot", "timestamp"]})
+        terminal.print_json({"signed": versions})
         return
     terminal.stdout.print("signed targets, snapshot and timestamp; clients that know the lost hub go on with this one")
 

@@ -164,11 +164,14 @@ class TufRepository:
             self._files.complete_ledger(self._files.read_state())
         return tuple(role for role in ROLES if role == "timestamp" or now.of(role) is not state.of(role))
 
-    def overtake(self) -> None:
+    def overtake(self) -> dict[str, int]:
         """Sign everything but the root again under versions that no earlier hub of this name can have reached.
 
         For a hub that was restored from an older copy: clients accept no version below one they have seen. Versions are the
         minutes since 1970, above any number of signings; a later restoration overtakes this one likewise.
+
+        Returns:
+            Each role's new version.
 
         Raises:
             MissingKeysError, UsageError: the keys of targets, snapshot or timestamp are not here, or cannot be read.
@@ -180,7 +183,9 @@ class TufRepository:
                 self._signers(role, state.root.signed)  # fails before anything is written
             targets = self._sign_targets(state.root, state.targets.signed.targets, at_least=minutes)
             snapshot = self._sign_snapshot(state.root, targets, at_least=minutes)
-            self._sign_timestamp(state.root, snapshot, version=max(state.timestamp.signed.version + 1, minutes))
+            timestamp = max(state.timestamp.signed.version + 1, minutes)
+            self._sign_timestamp(state.root, snapshot, version=timestamp)
+        return {"targets": targets.signed.version, "snapshot": snapshot.signed.version, "timestamp": timestamp}
 
     def rebuild(self, read: Callable[[Digest], bytes]) -> list[str]:
         """Write out again what the storage lost, byte for byte: metadata from the ledger, targets from the blobs. Needs no key.
