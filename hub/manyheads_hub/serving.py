@@ -13,6 +13,7 @@ import uvicorn
 from prometheus_client import CollectorRegistry
 
 from manyheads_hub.app import create_app
+from manyheads_hub.contributors.invitations import forget_expired
 from manyheads_hub.evaluations.isolation import Bounds, Isolation
 from manyheads_hub.evaluations.worker import Worker
 from manyheads_hub.hub import Hub, open_hub
@@ -20,6 +21,8 @@ from manyheads_hub.monitoring.listener import Address, telling_metrics
 from manyheads_hub.monitoring.logs import LogFormat, log_to_stderr
 from manyheads_hub.uploads.service import forget_abandoned
 from manyheads_hub.webhooks.courier import Courier
+from manyheads_hub.webhooks.outbox import forget_settled
+from manyheads_shared.clock import write_time
 from manyheads_shared.errors import ManyheadsError, UsageError
 
 HOUSEKEEPING_SECONDS = 3600.0  # the timestamp lives a day: 24 chances to renew it
@@ -27,6 +30,7 @@ GRACE_SECONDS = 10  # for requests under way when the hub is asked to stop
 BACKLOG = 128
 ABANDONED = timedelta(days=7)  # without a byte: an upload under way is then thrown away
 UNFINISHED = timedelta(days=1)  # a file that was begun and never finished: its writer was killed
+SETTLED = timedelta(days=90)  # a message that arrived or was given up, an invitation that ran out; the audit log keeps both
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +62,9 @@ def serve_hub(
             app, log_config=None, access_log=False, server_header=False, ws="none", timeout_graceful_shutdown=GRACE_SECONDS
         )
         threads = [threading.Thread(target=_keep_house, args=(hub, stop), name="housekeeping")]
+        threads.append(threading.Thread(target=Courier(hub, stop=stop).run, name="courier"))
         if with_worker:
             threads.append(threading.Thread(target=_build_worker(hub, stop, log).run, name="worker"))
-            threads.append(threading.Thread(target=Courier(hub, stop=stop).run, name="courier"))
         for thread in threads:
             thread.start()
         try:
@@ -73,13 +77,11 @@ def serve_hub(
 
 
 def work(folder: Path, *, once: bool, log: LogFormat, metrics: Address | None = None) -> int:
-    """Do jobs until SIGTERM or SIGINT, or until none is ready; return how many were done."""
-    with (
-        open_hub(folder) as hub,
-        _stopping() as stop,
-        telling_metrics(metrics, hub, CollectorRegistry()),
-        _sending(hub, stop, once=once),
-    ):
+    """Do jobs until SIGTERM or SIGINT, or until none is ready; return how many were done.
+
+    A worker opens strangers' files, and of the network it needs its database and storage alone: who serves sends the messages.
+    """
+    with open_hub(folder) as hub, _stopping() as stop, telling_metrics(metrics, hub, CollectorRegistry()):
         log_to_stderr(log)
         return _build_worker(hub, stop, log).run(once=once)
 
@@ -88,24 +90,6 @@ def _build_worker(hub: Hub, stop: threading.Event, log: LogFormat) -> Worker:
     limits = hub.settings.limits
     bounds = Bounds(limits.job_seconds, limits.job_cpu_seconds, limits.job_memory_bytes)
     return Worker(hub, stop=stop, apart=Isolation(hub.settings.folder, bounds, log, stop))
-
-
-@contextmanager
-def _sending(hub: Hub, stop: threading.Event, *, once: bool) -> Iterator[None]:
-    """Send messages beside the block; with `once`, what it left, after it."""
-    courier = Courier(hub, stop=stop)
-    if once:
-        yield
-        while courier.send_next():
-            pass
-        return
-    thread = threading.Thread(target=courier.run, name="courier")
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
 
 
 class _Server(uvicorn.Server):
@@ -161,11 +145,11 @@ def _keep_house(hub: Hub, stop: threading.Event) -> None:
 
 
 def do_chores(hub: Hub) -> None:
-    """Sign the timestamp and the snapshot again; drop abandoned uploads and unfinished files.
+    """Sign the timestamp and the snapshot again; drop abandoned uploads, unfinished files and what is long settled.
 
     No chore waits for another to succeed. Every replica does this; what one has done, the next finds done.
     """
-    for chore in (_sign_again, _drop_abandoned, _sweep):
+    for chore in (_sign_again, _drop_abandoned, _sweep, _drop_settled):
         try:
             chore(hub)
         except (ManyheadsError, OSError) as error:
@@ -188,3 +172,11 @@ def _sweep(hub: Hub) -> None:
         hub.storage.delete(file.name)
     if swept := sum(hub.storage.sweep(prefix, datetime.now(UTC) - UNFINISHED) for prefix in ("blobs", "uploads")):
         logger.info("dropped %d unfinished files", swept)
+
+
+def _drop_settled(hub: Hub) -> None:
+    before = write_time(datetime.now(UTC) - SETTLED)
+    with hub.database.write() as session:
+        messages, invitations = forget_settled(session, before), forget_expired(session, before)
+    if messages or invitations:
+        logger.info("dropped %d old messages and %d old invitations", messages, invitations)

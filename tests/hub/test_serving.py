@@ -10,15 +10,19 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from manyheads_hub.accounts.tables import InvitationRow
 from manyheads_hub.auth import authenticate
 from manyheads_hub.bundles import queries
 from manyheads_hub.bundles import service as bundles
+from manyheads_hub.contributors import invitations
 from manyheads_hub.hub import Hub
 from manyheads_hub.serving import do_chores
 from manyheads_hub.tables import HeadRow, JobRow, UploadRow
+from manyheads_hub.webhooks import service as webhooks
+from manyheads_shared import clock
 from manyheads_shared.digest import digest_bytes
 from tests.support.grounds import EMBEDDED, PRODUCTION
-from tests.support.live_hub import Api, Owner, find, let_leases_run_out, package, running, submit, wait_until
+from tests.support.live_hub import MAINTAINER, Api, Owner, find, let_leases_run_out, package, running, submit, wait_until
 from tests.support.makers import TIME, make_generator
 from tests.support.tuf_client import fetch_target, open_updater
 
@@ -144,6 +148,22 @@ def test_what_an_earlier_version_left_of_uploads_under_way_is_cleared_away_and_n
     do_chores(hub)
     assert len(list(hub.storage.list("blobs"))) == before - 1
     assert list(hub.storage.list("blobs/partial")) == []
+
+
+def test_messages_and_invitations_are_dropped_once_long_settled_and_what_still_waits_is_kept(hub: Hub) -> None:
+    long_ago, now = "2026-01-01T00:00:00Z", clock.now()
+    with hub.database.write() as session:
+        hook = webhooks.add(session, MAINTAINER, "https://lab.example/hook", ["head.yanked"])
+        for finished, state in ((long_ago, "delivered"), (now, "dead"), (None, "waiting")):
+            row = webhooks.test(session, MAINTAINER, hook.id)
+            row.created, row.finished, row.state = long_ago, finished, state
+        for owner, expires in (("bob", long_ago), ("cem", now)):
+            invitations.invite(session, MAINTAINER, owner, [])
+            session.scalars(select(InvitationRow).where(InvitationRow.owner == owner)).one().expires = expires
+    do_chores(hub)
+    with hub.database.read() as session:
+        assert sorted(row.state for row in webhooks.deliveries(session)) == ["dead", "waiting"]
+        assert session.scalars(select(InvitationRow.owner)).all() == ["cem"]
 
 
 def test_a_chore_that_fails_keeps_no_other_from_being_done(hub: Hub, ada: Owner) -> None:

@@ -3,11 +3,13 @@
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
@@ -21,6 +23,7 @@ from manyheads_hub.webhooks.courier import EVENT_HEADER, ID_HEADER, RETRY_SECOND
 from manyheads_hub.webhooks.guard import ForbiddenAddressError, resolve
 from manyheads_hub.webhooks.tables import DeliveryRow, WebhookRow
 from manyheads_shared.canonical import to_canonical
+from tests.support.certificates import write_certificate
 from tests.support.live_hub import MAINTAINER, wait_until
 
 
@@ -34,7 +37,7 @@ class Receiver:
 
 
 @contextmanager
-def receiving() -> Iterator[Receiver]:
+def receiving(tls: ssl.SSLContext | None = None) -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -49,7 +52,10 @@ def receiving() -> Iterator[Receiver]:
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    listening = Receiver(f"http://127.0.0.1:{server.server_port}/hook")
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+    where = "https://localhost" if tls else "http://127.0.0.1"
+    listening = Receiver(f"{where}:{server.server_port}/hook")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -174,6 +180,32 @@ def test_a_running_courier_sends_by_itself_and_stops_when_asked(hub: Hub, receiv
     stop.set()
     thread.join(30)
     assert not thread.is_alive()
+
+
+def send_over_tls(hub: Hub, folder: Path, name: str, *, believed: bool = True) -> tuple[int, DeliveryRow]:
+    """Send a message to https://localhost under a certificate for a name; return how many arrived, and what became of it."""
+    certificate, key = write_certificate(folder, name)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with receiving(tls) as receiver:
+        subscribe(hub, receiver.url)
+        yanked(hub)
+        Courier(hub, authorities=ssl.create_default_context(cafile=certificate) if believed else None).send_next()
+    (message,) = messages(hub)
+    return len(receiver.got), message
+
+
+def test_over_tls_the_certificate_must_be_of_the_name_that_was_subscribed(hub: Hub, tmp_path: Path) -> None:
+    arrived, message = send_over_tls(hub, tmp_path, "localhost")
+    assert (arrived, message.state) == (1, "delivered")
+
+
+@pytest.mark.parametrize(("name", "believed"), [("lab.example", True), ("localhost", False)])
+def test_a_certificate_of_another_name_or_of_nobody_known_is_refused(
+    hub: Hub, tmp_path: Path, name: str, *, believed: bool
+) -> None:
+    arrived, message = send_over_tls(hub, tmp_path, name, believed=believed)
+    assert (arrived, message.state, "CERTIFICATE_VERIFY_FAILED" in str(message.error)) == (0, "waiting", True)
 
 
 def test_an_ended_subscription_is_sent_nothing_that_waited(hub: Hub, receiver: Receiver) -> None:

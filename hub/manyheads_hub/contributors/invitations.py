@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from manyheads_hub.accounts import service as accounts
@@ -84,6 +84,11 @@ def accept(session: Session, code: str | None, hub: str, proof: bytes) -> Enroll
     issued = service.enrol(session, Actor(row.owner), row.owner, checked.public_key, row.generators, proven=True)
     key_id = service.get_contributor(session, row.owner).key_id
     return Enrolled(owner=row.owner, key_id=key_id, generators=row.generators, token=issued)
+
+
+def forget_expired(session: Session, before: str) -> int:
+    """Drop the invitations that ran out before a time, used or not; return how many."""
+    return len(session.scalars(delete(InvitationRow).where(InvitationRow.expires < before).returning(InvitationRow.id)).all())
 
 
 def _find(session: Session, code: str | None) -> InvitationRow:

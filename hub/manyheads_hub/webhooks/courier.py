@@ -8,6 +8,7 @@ Specification: docs/formats/webhook.md.
 import hashlib
 import hmac
 import logging
+import ssl
 import threading
 import time
 from dataclasses import dataclass
@@ -48,10 +49,15 @@ class Parcel:
 
 
 class Courier:
-    """Sends one hub's messages, one after the other."""
+    """Sends one hub's messages, one after the other.
 
-    def __init__(self, hub: Hub, *, stop: threading.Event | None = None) -> None:
+    Args:
+        authorities: whose certificates are believed; those of certifi unless given.
+    """
+
+    def __init__(self, hub: Hub, *, stop: threading.Event | None = None, authorities: ssl.SSLContext | None = None) -> None:
         self._hub, self._stop = hub, stop or threading.Event()
+        self._authorities = authorities or httpx.create_ssl_context(trust_env=False)
 
     def run(self) -> None:
         """Send until asked to stop."""
@@ -69,7 +75,7 @@ class Courier:
         parcel = self._take()
         if parcel is None:
             return False
-        status, error = send(parcel)
+        status, error = send(parcel, self._authorities)
         self._settle(parcel, status, error)
         return True
 
@@ -106,11 +112,11 @@ class Courier:
         logger.info("message %s, attempt %d: %s", parcel.delivery, parcel.attempt, error or f"delivered ({status})")
 
 
-def send(parcel: Parcel) -> tuple[int | None, str | None]:
+def send(parcel: Parcel, authorities: ssl.SSLContext) -> tuple[int | None, str | None]:
     """Send one message; return the answer's status, and what went wrong."""
     try:
         address = resolve(parcel.url, allow_private=parcel.allow_private)
-        status = _post(parcel, address)
+        status = _post(parcel, address, authorities)
     except Exception as error:  # whatever the way or the answer raises is one failed attempt, not the courier's end
         return None, f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
     if 200 <= status < 300:
@@ -125,8 +131,8 @@ def sign(secret: str, moment: int, body: bytes) -> str:
     return f"t={moment},v1={code}"
 
 
-def _post(parcel: Parcel, address: str) -> int:
-    """Post to the address that was looked at, under the name that it was asked for by."""
+def _post(parcel: Parcel, address: str, authorities: ssl.SSLContext) -> int:
+    """Post to the address that was looked at, under the name that it was asked for by: that is what a certificate must say."""
     parts = urlsplit(parcel.url)
     assert parts.hostname is not None  # guard.check_url
     host = f"[{address}]" if ":" in address else address
@@ -141,7 +147,7 @@ def _post(parcel: Parcel, address: str) -> int:
     }
     extensions = {"sni_hostname": parts.hostname}
     with (
-        httpx.Client(timeout=SENDING_SECONDS / 2, trust_env=False, follow_redirects=False) as client,
+        httpx.Client(timeout=SENDING_SECONDS / 2, verify=authorities, trust_env=False, follow_redirects=False) as client,
         client.stream("POST", url, content=parcel.body, headers=headers, extensions=extensions) as response,
     ):
         return response.status_code  # the answer's body is nobody's business

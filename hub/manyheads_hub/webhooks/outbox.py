@@ -4,7 +4,7 @@ import secrets
 import time
 from typing import ClassVar
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from manyheads_hub.audit.chain import AuditEntry
@@ -65,3 +65,8 @@ def write(session: Session, webhook: WebhookRow, entry: AuditEntry) -> DeliveryR
     )
     session.add(row)
     return row
+
+
+def forget_settled(session: Session, before: str) -> int:
+    """Drop the messages that arrived or were given up before a time; return how many."""
+    return len(session.scalars(delete(DeliveryRow).where(DeliveryRow.finished < before).returning(DeliveryRow.id)).all())
