@@ -10,7 +10,7 @@ import typer
 from benchmarks.machine import hardware
 from benchmarks.paper import cost, sheets, speed
 from benchmarks.paper.cells import Cell, list_cells
-from benchmarks.paper.config import DATA, Config, read_config
+from benchmarks.paper.config import DATA, WORK, Config, read_config
 from benchmarks.paper.images import ImageSet
 from benchmarks.paper.records import RESULTS, read_records
 from benchmarks.paper.tables import TABLES, cells_of, render_table
@@ -50,11 +50,11 @@ def paper(
         wanted = _cells(chosen, config)
         done = read_records(config)
         missing = [cell for cell in wanted if cell not in done and (not seeds or cell.seed in seeds)]
-        print(f"{len(missing)} of {len(wanted)} trainings to do; logs in {os.path.relpath(config.work)}/logs", flush=True)
+        print(f"{len(missing)} of {len(wanted)} trainings to do; logs in {os.path.relpath(WORK)}/logs", flush=True)
         work_off(missing, config, workers=workers)
         torch.set_num_threads(1)
-        trainer = Trainer(config, ImageSet("faces64", config), choose_compute("cpu"))
-        place = config.images["faces64"]
+        trainer = Trainer(config, ImageSet(speed.IMAGES, config), choose_compute("cpu"))
+        place = config.images[speed.IMAGES]
         if "sheets" in chosen:
             _write_sheets(trainer, place.easy)
         if "speed" in chosen:
@@ -73,11 +73,12 @@ def _cells(names: Sequence[str], config: Config) -> list[Cell]:
 def _write_tables(config: Config) -> None:
     records = read_records(config)
     devices = sorted({record["device"] + ", " + record["precision"] for record in records.values()})
+    configs = ", ".join(f"{images} {config.digest_of(images)[:19]}" for images in config.images)
     trained_on = "; ".join(devices) or "nothing yet"
     lines = [
         "# The paper's tables, on the images at hand",
         "",
-        f"`benchmarks/paper/run`; config {config.digest[:19]}; {hardware()}; trained on: {trained_on}.",
+        f"`benchmarks/paper/run`; {configs}; {hardware()}; trained on: {trained_on}.",
         "",
         "Percent. Means over seeds, with half the width of the 95 % interval over seeds (Student's t) where there is more than",
         "one. Networks, phases and profiles: docs/results.md.",
@@ -97,7 +98,7 @@ def _write_tables(config: Config) -> None:
 def _write_sheets(trainer: Trainer, generator: str) -> None:
     for cell in sheets.sheet_cells(trainer):
         over, alone = sheets.draw_sheets(cell, trainer, generator)
-        path = trainer.config.work / f"sheet-{cell.representation}.png"
+        path = trainer.config.folder_of(cell.images) / f"sheet-{cell.representation}.png"
         write_atomic(path, over)
         write_atomic(RESULTS / f"maps-{cell.representation}.png", alone)
         print(f"over the images: {os.path.relpath(path)}", flush=True)

@@ -37,15 +37,7 @@ class Images(Value):
     networks: tuple[Network, ...]
     easy: str  # the generator of the easy binary question
     twin: str  # and of the hard one
-
-
-class Epochs(Value):
-    """From fresh weights, by question."""
-
-    detection: Annotated[int, Field(ge=1)]
-    attribution: Annotated[int, Field(ge=1)]
-    multiclass: Annotated[int, Field(ge=1)]
-    heads: Annotated[int, Field(ge=1)]
+    epochs: dict[str, Annotated[int, Field(ge=1)]]  # from fresh weights
 
 
 class Speed(Value):
@@ -68,7 +60,6 @@ class Config(Value):
     families: dict[str, Family]
     images: dict[str, Images]
     recipe: dict[str, Any]
-    epochs: Epochs
     speed: Speed
 
     @property
@@ -76,15 +67,14 @@ class Config(Value):
         """Every profile but clean."""
         return (*(profile for family in self.families.values() for profile in (family.multi, family.jpeg)), self.crop)
 
-    @property
-    def digest(self) -> Digest:
-        """The name of the training this list describes: its records count only for it."""
-        return digest_bytes(to_canonical(self.model_dump(mode="json", exclude={"seeds", "speed"})))
+    def digest_of(self, images: str) -> Digest:
+        """The name of the training that this list describes for one set of images: records count only for theirs."""
+        numbers = self.model_dump(mode="json", exclude={"seeds", "speed", "images"})
+        return digest_bytes(to_canonical(numbers | {"images": {images: self.images[images].model_dump(mode="json")}}))
 
-    @property
-    def work(self) -> Path:
-        """Where weights, inputs and logs of this list are kept: what can be made again."""
-        return WORK / hex_of(self.digest)[:12]
+    def folder_of(self, images: str) -> Path:
+        """Where weights and inputs of one set of images are kept: what can be made again."""
+        return WORK / hex_of(self.digest_of(images))[:12]
 
     def build_recipe(self, images: str, representation: Representation, *, seed: int, epochs: int) -> Recipe:
         """The kit's recipe of one training."""

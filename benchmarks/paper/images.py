@@ -102,7 +102,7 @@ class ImageSet:
 
     @property
     def _folder(self) -> Path:
-        return self.config.work / self.name / "inputs"
+        return self.config.folder_of(self.name) / self.name / "inputs"
 
     def _kept(self, name: str, make: Callable[[], NDArray[A]]) -> NDArray[A]:
         """The array of that name, made once."""

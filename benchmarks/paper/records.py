@@ -17,7 +17,7 @@ def read_records(config: Config, results: Path = RESULTS) -> dict[Cell, Record]:
     """Every cell measured so far under this very list of numbers; a line cut short by a kill does not count."""
     whole = [path.read_bytes().rpartition(b"\n")[0] for path in sorted((results / "records").glob("*.jsonl"))]
     rows = [json.loads(line) for text in whole for line in text.splitlines()]
-    return {Cell(**row["cell"]): row for row in rows if row["config"] == config.digest}
+    return {Cell(**row["cell"]): row for row in rows if row["config"] == config.digest_of(row["cell"]["images"])}
 
 
 def add_record(record: Record, results: Path = RESULTS) -> None:

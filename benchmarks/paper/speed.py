@@ -38,7 +38,7 @@ from manyheads_shared.digest import digest_bytes
 from manyheads_shared.files import write_atomic
 from manyheads_shared.networks import Primary, build_head
 
-REFERENCE = "khoo2022-pixel"
+IMAGES, REFERENCE = "faces64", "khoo2022-pixel"
 SIDES = ("train", "val", "test")
 BASELINES: tuple[Baseline, ...] = ("gandct-conv", "ganfp-postpool")
 Sides = Mapping[str, Examples]  # train, val, test
@@ -190,7 +190,7 @@ def _train(
     trainer: Trainer, name: str, generator: str, network: nn.Module, sides: Sides, *, recipe: Recipe, rate: float
 ) -> tuple[History, float]:
     """Train without a stop, and test: F1."""
-    folder = RunFolder(trainer.config.work / "speed" / f"{name}-{generator}-{recipe.seed}")
+    folder = RunFolder(trainer.config.folder_of(trainer.images.name) / "speed" / f"{name}-{generator}-{recipe.seed}")
     folder.tidy()  # a run that goes on after a stop is no measurement
     folder.path.mkdir(parents=True, exist_ok=True)
     history = train(network, (sides["train"], sides["val"]), recipe, learning_rate=rate, compute=trainer.compute, folder=folder)
@@ -214,7 +214,7 @@ def _read_learner(value: Mapping[str, Any]) -> Learner:
 
 
 def _digest(config: Config) -> str:
-    return digest_bytes(to_canonical(config.model_dump(mode="json", exclude={"seeds"})))
+    return digest_bytes(to_canonical({"training": config.digest_of(IMAGES), "speed": config.speed.model_dump(mode="json")}))
 
 
 def render(races: Sequence[Race]) -> list[str]:

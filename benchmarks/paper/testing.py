@@ -17,7 +17,7 @@ def build_record(cell: Cell, trainer: Trainer) -> dict[str, Any]:
     trained = trainer.networks(cell)
     return {
         "cell": cell.to_json(),
-        "config": trainer.config.digest,
+        "config": trainer.config.digest_of(cell.images),
         "device": trainer.compute.device_name,
         "precision": trainer.compute.precision,
         "trainings": {name: _describe(training) for name, training in trained.items()},

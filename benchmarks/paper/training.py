@@ -87,7 +87,7 @@ class Trainer:
         return self._features[primary, side, profile]
 
     def _network(self, cell: Cell, name: str) -> Trained:
-        folder = RunFolder(self.config.work / cell.name / name)
+        folder = RunFolder(self.config.folder_of(cell.images) / cell.name / name)
         network, start = self._build(cell), start_of(cell, self.config)
         recipe = self._recipe(cell, continued=start is not None)
         if (folder.path / FINISHED).exists():
@@ -95,7 +95,7 @@ class Trainer:
         else:
             folder.path.mkdir(parents=True, exist_ok=True)
             if start is not None:
-                read_weights(self.config.work / start.name / name / FINISHED, network)
+                read_weights(self.config.folder_of(start.images) / start.name / name / FINISHED, network)
             rate = recipe.head_learning_rate if cell.question == HEADS else recipe.primary_learning_rate
             sides = self._examples(cell, name, "train"), self._examples(cell, name, "val")
             objective = OneOfMany(class_weights(sides[0].labels, self.compute)) if cell.question == MULTICLASS else None
@@ -119,9 +119,8 @@ class Trainer:
         return build_baseline(cell.network, channels=architecture.image_channels, size=size, outputs=outputs, seed=cell.seed)
 
     def _recipe(self, cell: Cell, *, continued: bool) -> Recipe:
-        numbers = self.config.epochs
         kind = cell.question if cell.question in (DETECTION, MULTICLASS, HEADS) else "attribution"
-        epochs: int = getattr(numbers, kind)
+        epochs = self.config.images[cell.images].epochs[kind]
         return self.config.build_recipe(
             cell.images, cell.representation, seed=cell.seed, epochs=max(1, epochs // 2) if continued else epochs
         )

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 
 from benchmarks.paper.cells import Cell, Chain, list_cells
-from benchmarks.paper.config import HERE, Config, read_config
+from benchmarks.paper.config import HERE, WORK, Config, read_config
 from benchmarks.paper.images import ImageSet
 from benchmarks.paper.records import add_record, read_records
 from benchmarks.paper.testing import build_record
@@ -29,7 +29,7 @@ def work_off(cells: Sequence[Cell], config: Config, *, workers: int) -> None:
     """
     chains = list(dict.fromkeys(cell.chain for cell in cells))
     wanted = {chain: [cell.name for cell in cells if cell.chain == chain] for chain in chains}
-    logs = config.work / "logs"
+    logs = WORK / "logs"
     logs.mkdir(parents=True, exist_ok=True)
 
     def run(chain: Chain) -> None:

@@ -97,18 +97,19 @@ def test_oscr_of_scores_that_tell_nothing_is_half_the_accuracy() -> None:
 def test_a_record_cut_short_by_a_kill_is_measured_again(tmp_path: Path) -> None:
     config = read_config()
     first, second = list_cells(config)[:2]
-    add_record({"cell": first.to_json(), "config": config.digest}, tmp_path)
+    add_record({"cell": first.to_json(), "config": config.digest_of("faces64")}, tmp_path)
     with (tmp_path / "records" / f"{first.chain.name}.jsonl").open("ab") as stream:
         stream.write(json.dumps({"cell": second.to_json()}).encode()[:30])
 
     assert set(read_records(config, tmp_path)) == {first}
-    add_record({"cell": second.to_json(), "config": config.digest}, tmp_path)
+    add_record({"cell": second.to_json(), "config": config.digest_of("faces64")}, tmp_path)
     assert set(read_records(config, tmp_path)) == {first, second}
 
 
 def test_records_of_another_list_of_numbers_do_not_count(tmp_path: Path) -> None:
     config = read_config()
-    add_record({"cell": list_cells(config)[0].to_json(), "config": config.digest}, tmp_path)
+    add_record({"cell": list_cells(config)[0].to_json(), "config": config.digest_of("faces64")}, tmp_path)
 
     assert read_records(config.model_copy(update={"split_seed": 1}), tmp_path) == {}
-    assert len(read_records(config.model_copy(update={"seeds": (1, 2)}), tmp_path)) == 1
+    others = config.model_copy(update={"seeds": (1, 2), "images": {"faces64": config.images["faces64"]}})
+    assert len(read_records(others, tmp_path)) == 1
