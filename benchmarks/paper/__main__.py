@@ -80,8 +80,8 @@ def _write_tables(config: Config) -> None:
         "",
         f"`benchmarks/paper/run`; {configs}; {hardware()}; trained on: {trained_on}.",
         "",
-        "Percent. Means over seeds, with half the width of the 95 % interval over seeds (Student's t) where there is more than",
-        "one. Networks, phases and profiles: docs/results.md.",
+        "Percent. Means over seeds, with half the width of the 95 % interval over seeds (Student's t) where there are three.",
+        "Networks, phases and profiles: docs/results.md.",
         "",
         *(line for table in TABLES for line in render_table(table, config, records)),
     ]

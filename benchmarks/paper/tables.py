@@ -171,9 +171,9 @@ def _share(pair: Sequence[int]) -> float:
 
 
 def _mean(values: Sequence[float]) -> str:
-    """Mean and half the width of its 95 % interval over seeds; the plain value of a single one."""
+    """Mean and half the width of its 95 % interval over seeds; of fewer than three, whose interval says nothing, the mean."""
     mean = float(np.mean(values))
-    if len(values) == 1:
+    if len(values) < 3:
         return f"{mean:.1f}"
     half = float(special.stdtrit(len(values) - 1, 0.975) * np.std(values, ddof=1) / np.sqrt(len(values)))
     return f"{mean:.1f} ± {half:.1f}"
