@@ -42,12 +42,19 @@ class Blobs:
         Raises:
             DigestMismatchError: it is something else; nothing is kept.
         """
-        checked = _verified(digest, chunks)
         if self.exists(digest):
-            for _ in checked:
+            for _ in _verified(digest, chunks):
                 pass
         else:
-            self._storage.write_stream(blob_name(digest), checked)
+            self.write_stream(digest, chunks)
+
+    def write_stream(self, digest: Digest, chunks: Iterable[bytes]) -> None:
+        """Keep what comes in chunks in place of whatever is there, if it is what `digest` names.
+
+        Raises:
+            DigestMismatchError: it is something else; what is there stays.
+        """
+        self._storage.write_stream(blob_name(digest), _verified(digest, chunks))
 
     def read(self, digest: Digest) -> bytes:
         """Return the bytes, checked against their name.

@@ -123,14 +123,17 @@ def fit_thresholds(negatives: Sources, *, head_count: int, rates: Sequence[float
 
     Args:
         head_count: how many heads share the rate; 1 for the detector.
+        rates: strictest last. No threshold is below the one before.
 
     Raises:
         ValueError: no negative score.
     """
-    fitted = []
+    fitted: list[Threshold] = []
     for family_rate in rates:
         rate = head_alpha(family_rate, head_count)
         high, resolved = _fit_high(negatives, rate)
+        if fitted:  # a stricter rate has fewer sources of their own, and pooled a claimed one may vanish among many
+            high = max(high, fitted[-1].logit)
         fitted.append(Threshold(family_rate=family_rate, rate=rate, logit=high, resolved=resolved))
     return tuple(fitted)
 

@@ -74,10 +74,11 @@ def fit_likelihood(negatives: Mapping[Kind, Logits], positives: Logits) -> Likel
     curves = [_fit_one(scores, positives) for scores in origins]
     knots = np.unique(np.concatenate([logits for logits, _ in curves]))
     smallest = np.min([np.interp(knots, logits, ratios) for logits, ratios in curves], axis=0)
-    kept = _thin(knots, np.clip(np.maximum.accumulate(smallest), floor, cap))
+    ratios = np.clip(np.maximum.accumulate(smallest), floor, cap)  # interpolating may lower one by a rounding error
+    kept = _thin(knots, ratios)
     return LikelihoodRatio(
         logits=tuple(float(knots[i]) for i in kept),
-        log10_ratios=tuple(_round(float(np.clip(smallest[i], floor, cap)), floor, cap) for i in kept),
+        log10_ratios=tuple(_round(float(ratios[i]), floor, cap) for i in kept),
         cap=cap,
         floor=floor,
         positives=positives.size,

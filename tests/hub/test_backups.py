@@ -1,5 +1,6 @@
 """The restore drill: a hub is lost, and made again from a copy, on whatever stands ready; clients notice nothing."""
 
+import os
 import shutil
 from pathlib import Path
 
@@ -93,6 +94,25 @@ def test_a_later_copy_takes_only_new_blobs_and_an_earlier_one_can_still_be_chose
     assert copy.created == first.created
 
 
+def test_a_blob_that_the_backup_has_in_part_is_copied_again(busy: Hub, tmp_path: Path) -> None:
+    take_copy(busy, tmp_path / "backup")
+    blob = max((path for path in (tmp_path / "backup" / "blobs").rglob("*") if path.is_file()), key=lambda p: p.stat().st_size)
+    whole = blob.read_bytes()
+    blob.write_bytes(whole[:100])
+    take_copy(busy, tmp_path / "backup")
+    assert blob.read_bytes() == whole
+
+
+def test_what_a_killed_copy_left_half_written_goes_with_a_later_one(busy: Hub, tmp_path: Path) -> None:
+    take_copy(busy, tmp_path / "backup")
+    old, young = (tmp_path / "backup" / "blobs" / name for name in (".aa.old", ".aa.young"))
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    take_copy(busy, tmp_path / "backup")
+    assert (old.exists(), young.exists()) == (False, True)  # another copy may be writing the young one
+
+
 def test_a_copy_that_was_cut_short_is_none(busy: Hub, tmp_path: Path) -> None:
     whole = take_copy(busy, tmp_path / "backup")
     cut_short = tmp_path / "backup" / "copies" / "2999-01-01T000000Z"
@@ -124,8 +144,16 @@ def test_nothing_is_overwritten(busy: Hub, tmp_path: Path, onto: str) -> None:
     place = new_ground(onto)
     restore_copy(tmp_path / "backup", tmp_path / "again", database=place.database, storage=place.storage)
     (tmp_path / "again" / "hub.toml").unlink()
+    looked_at: list[int] = []
     with pytest.raises(UsageError, match="expected an empty database"):
-        restore_copy(tmp_path / "backup", tmp_path / "again", database=place.database, storage=place.storage)
+        restore_copy(
+            tmp_path / "backup",
+            tmp_path / "again",
+            database=place.database,
+            storage=place.storage,
+            on_blob=lambda done, _: looked_at.append(done),
+        )
+    assert looked_at == []  # refused before gigabytes are copied
 
 
 def test_no_private_key_is_in_a_backup(busy: Hub, tmp_path: Path) -> None:

@@ -4,15 +4,24 @@ import shutil
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
+from manyheads_hub.accounts import tokens
+from manyheads_hub.audit.tables import AuditRow
+from manyheads_hub.auth import authenticate
 from manyheads_hub.errors import ConflictError, NotFoundError, SubmissionError
+from manyheads_hub.evaluations import assessment, jobs
+from manyheads_hub.evaluations.coarse import coarsen
+from manyheads_hub.evaluations.examination import examine
 from manyheads_hub.evaluations.policy import Policy, write_policy
+from manyheads_hub.evaluations.task import Task
 from manyheads_hub.hub import Hub
 from manyheads_hub.submissions import answers, service
 from manyheads_hub.tables import ChallengeRow
+from manyheads_shared.accounts import TokenRequest
 from manyheads_shared.api import ChallengeAnswer, ChallengeInfo
 from manyheads_shared.challenge import derive_seeds
+from manyheads_shared.compute import choose_compute
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.errors import SignatureError, StatementError
 from manyheads_shared.keys import generate_key
@@ -128,6 +137,52 @@ def test_proofs_too_few_and_somebody_elses_answers_are_refused_at_the_door(hub: 
         answer(hub, Owner(ada.name, generate_key(), ada.token), challenged, fresh())
     with pytest.raises(NotFoundError):
         answer(hub, enrol(hub, "bob", ["gamma"]), challenged, fresh())
+
+
+def test_figures_are_told_in_steps_until_the_challenge_is_met(hub: Hub, ada: Owner, challenged: str) -> None:
+    waiting = find(hub, challenged).evaluation
+    assert waiting is not None
+    assert waiting == coarsen(waiting)
+    assert waiting.threshold * 2 == round(waiting.threshold * 2)
+    answer(hub, ada, challenged, fresh())
+    work(hub)
+    accepted = find(hub, challenged).evaluation
+    assert accepted is not None
+    assert coarsen(accepted) == waiting != accepted
+
+
+def test_a_token_for_another_generator_neither_sees_nor_answers_a_challenge(hub: Hub, ada: Owner, challenged: str) -> None:
+    request = TokenRequest(label="ci", scopes=["read", "submit"], days=1, generators=["beta"])
+    with hub.database.write() as session:
+        token = tokens.issue_own(session, authenticate(session, ada.token), request).token
+    with pytest.raises(NotFoundError):
+        answer(hub, Owner(ada.name, ada.key, token), challenged, fresh())
+
+
+def test_an_answer_that_could_not_be_measured_is_no_second_challenge(hub: Hub, ada: Owner, challenged: str) -> None:
+    answer(hub, ada, challenged, fresh())
+    hub.settings.policy.write_text("no policy")
+    work(hub)
+    with hub.database.read() as session:
+        issued = session.scalars(select(func.count()).where(AuditRow.action == "submission.challenged")).one()
+        assert "expected JSON" in (jobs.last_error(session, challenged) or "")
+    assert (find(hub, challenged).state, issued) == ("challenged", 1)
+
+
+def test_two_heads_measured_at_once_get_no_more_answers_than_the_budget(hub: Hub, ada: Owner) -> None:
+    policy = Policy.new(examinations_per_epoch=1)
+    write_policy(hub.settings.policy, policy)
+    first, second = (submit(hub, ada, package(ada, make_generator(name))) for name in ("alpha", "beta"))
+    with hub.database.write() as session:
+        leases = [jobs.claim(session), jobs.claim(session)]
+    tasks = [assessment.prepare(hub, submission) for submission in (first, second)]  # both before either is concluded
+    for lease, task in zip(leases, tasks, strict=True):
+        assert lease is not None
+        assert isinstance(task, Task)
+        assessment.conclude(hub, lease, task, examine(task, choose_compute()))
+    info = find(hub, second)
+    assert (find(hub, first).state, info.state) == ("accepted", "refused")
+    assert ([reason.code for reason in info.reasons], info.evaluation) == (["budget-spent"], None)
 
 
 def test_the_budget_of_an_epoch_ends_and_says_so(hub: Hub, ada: Owner) -> None:

@@ -60,7 +60,7 @@ def test_a_job_over_a_bound_is_ended_and_tried_again(hub: Hub, ada: Owner, bound
     assert isolated(hub, bounds).run_once()
     assert (find(hub, submission).state, [r.code for r in find(hub, submission).reasons]) == ("received", ["bound-exceeded"])
     with hub.database.read() as session:
-        assert reason in (jobs.last_error(session, "evaluate", submission) or "")
+        assert reason in (jobs.last_error(session, submission) or "")
     let_leases_run_out(hub)
     isolated(hub, ENOUGH).run_once()
     assert find(hub, submission).state == "accepted"
@@ -84,6 +84,16 @@ def test_a_worker_asked_to_stop_lets_its_child_put_the_job_back(hub: Hub, ada: O
     with hub.database.read() as session:
         assert "leased" not in set(session.scalars(select(JobRow.state)))
     assert find(hub, submission).state in ("received", "accepted")  # accepted, if it was nearly done
+
+
+def test_a_worker_asked_to_stop_before_its_child_listens_takes_no_attempt_from_the_job(hub: Hub, ada: Owner) -> None:
+    submission, stop = submit(hub, ada, package(ada, make_generator("alpha"))), threading.Event()
+    stop.set()
+    isolated(hub, ENOUGH, stop).run_once()  # the child is still importing when it is asked
+    with hub.database.read() as session:
+        (job,) = session.scalars(select(JobRow).where(JobRow.kind == "evaluate"))
+    assert (job.state, job.attempts, job.error) == ("queued", 0, None)
+    assert (find(hub, submission).state, find(hub, submission).reasons) == ("received", [])
 
 
 def test_a_child_dies_with_its_worker(hub: Hub, ada: Owner) -> None:

@@ -30,7 +30,7 @@ def accepted_heads(hub: Hub) -> int:
 
 def last_error(hub: Hub, submission: str) -> str | None:
     with hub.database.read() as session:
-        return jobs.last_error(session, "evaluate", submission)
+        return jobs.last_error(session, submission)
 
 
 def test_an_accepted_head_has_figures_a_statement_and_pictures(hub: Hub, ada: Owner) -> None:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from manyheads_shared.calibration import Band, Calibration, Sources, build_calibration, fit_band, head_alpha
+from manyheads_shared.calibration import Band, Calibration, Sources, build_calibration, fit_band, fit_thresholds, head_alpha
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import ManifestError
 from tests.support.makers import NO_DIGEST
@@ -146,6 +146,13 @@ def test_no_more_negatives_than_tolerated_lie_above_and_the_edges_are_ordered(
 def test_a_band_on_nothing_is_refused(negatives: int, positives: int) -> None:
     with pytest.raises(ValueError, match="at least one"):
         fit_band(_photos(_draw(negatives)), _draw(positives), alpha=0.01)
+
+
+def test_a_stricter_rate_never_has_a_lower_threshold() -> None:
+    tame, claimed = np.zeros(100, dtype=np.float32), np.full(100, 5, dtype=np.float32)
+    sources: Sources = {("generated", f"g{i}"): tame for i in range(200)} | {("generated", "framed"): claimed}
+    thresholds = fit_thresholds(sources, head_count=1, rates=(0.1, 0.009))  # alone at the first, pooled at the second
+    assert thresholds[1].logit >= thresholds[0].logit > 5
 
 
 def test_a_calibration_spends_one_budget_on_all_heads_and_reads_back() -> None:

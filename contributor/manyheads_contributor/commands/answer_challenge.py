@@ -46,7 +46,7 @@ def answer_challenge(
     from manyheads_shared.keys import read_private_key
 
     if images is not None and key is None:
-        raise UsageError("--key: an answer is signed with the key that signed the head's statement; name it")
+        raise UsageError("--key: an answer is signed with your key, the one that the hub knows you by; name it")
     with HubClient(hub, read_token(token_file)) as client:
         challenge = client.get_challenge(submission_id)
         check_seeds(challenge)

@@ -22,7 +22,7 @@ def copy_blobs(source: Storage, target: Storage, on_blob: Progress | None = None
     for number, file in enumerate(files, start=1):
         if target.find_size(file.name) != file.size:
             with source.stream(file.name) as chunks:
-                kept.put_stream(parse_digest(f"sha256:{file.name.rpartition('/')[2]}"), chunks)
+                kept.write_stream(parse_digest(f"sha256:{file.name.rpartition('/')[2]}"), chunks)
         if on_blob:
             on_blob(number, len(files))
     return len(files)

@@ -59,6 +59,8 @@ def restore_copy(
     settings = _settings(source, folder, database, storage)
     hub = build_hub(settings)
     try:
+        with hub.database.reader.connect() as connection:
+            _refuse_tables(hub, connection)
         # step 2
         copy_blobs(DirectoryStorage(backup), hub.storage, on_blob)
         # step 3
@@ -82,10 +84,7 @@ def _settings(source: Path, folder: Path, database: str | None, storage: S3Locat
 
 def _restore_tables(hub: Hub, source: Path, copy: Copy) -> None:
     with hub.database.writer.begin() as connection:
-        if inspect(connection).get_table_names():
-            raise UsageError(
-                f"{hub.database.server.address}: expected an empty database, this one has tables; make another one"
-            )
+        _refuse_tables(hub, connection)  # again: copying blobs took its time
         command.upgrade(alembic_config(connection), copy.revision)
         found = MetaData()
         found.reflect(connection)
@@ -94,6 +93,11 @@ def _restore_tables(hub: Hub, source: Path, copy: Copy) -> None:
                 _fill(connection, table, source)
                 _go_on_counting(connection, table)
         command.upgrade(alembic_config(connection), "head")
+
+
+def _refuse_tables(hub: Hub, connection: Connection) -> None:
+    if inspect(connection).get_table_names():
+        raise UsageError(f"{hub.database.server.address}: expected an empty database, this one has tables; make another one")
 
 
 def _fill(connection: Connection, table: Table, source: Path) -> None:

@@ -1,12 +1,13 @@
 """Taking a copy while the hub goes on: the tables as they are at one moment, then every blob that they can name."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
-from manyheads_hub.backups.blob_copies import Progress, copy_blobs
+from manyheads_hub.backups.blob_copies import BLOBS, Progress, copy_blobs
 from manyheads_hub.backups.copies import DESCRIPTION, FORMAT, Copy, TableCopy, table_file
 from manyheads_hub.backups.rows import read_rows
 from manyheads_hub.every_table import METADATA
@@ -16,6 +17,8 @@ from manyheads_hub.tables import REVISION
 from manyheads_shared import __version__, clock
 from manyheads_shared.digest import digest_file
 from manyheads_shared.files import write_atomic
+
+UNFINISHED = timedelta(days=1)  # since a file was last written to: whoever began it was killed
 
 
 def take_copy(hub: Hub, backup: Path, on_blob: Progress | None = None) -> Copy:
@@ -30,6 +33,8 @@ def take_copy(hub: Hub, backup: Path, on_blob: Progress | None = None) -> Copy:
     created = clock.now()
     backup.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder, kept = backup / "copies" / created.replace(":", ""), DirectoryStorage(backup)
+    for part in ("copies", BLOBS):
+        kept.sweep(part, datetime.now(UTC) - UNFINISHED)
     # step 1
     described = {}
     with hub.database.read() as session:

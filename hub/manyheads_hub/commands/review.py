@@ -35,7 +35,7 @@ def review(
             else:
                 _show_table(infos)
             return
-        info, error = service.get(session, submission), jobs.last_error(session, "evaluate", submission)
+        info, error = service.get(session, submission), jobs.last_error(session, submission)
         digest = budget.last_findings(session, submission)
         findings = None if digest is None else Findings.from_bytes(hub.blobs.read(digest))
     if as_json:

@@ -12,7 +12,6 @@ from manyheads_hub.blobs import BlobSequence
 from manyheads_hub.catalogue import queries as catalogue
 from manyheads_hub.evaluations import budget, challenges, jobs
 from manyheads_hub.evaluations.challenges import Passed, ShownPicture
-from manyheads_hub.evaluations.coarse import coarsen
 from manyheads_hub.evaluations.gate import Evaluation
 from manyheads_hub.evaluations.judgement import judge
 from manyheads_hub.evaluations.pictures import Picture
@@ -83,12 +82,15 @@ def conclude(hub: Hub, lease: jobs.Lease, task: Task, examination: Examination) 
     with hub.database.write() as session:
         jobs.finish(session, lease)
         row = _find(session, lease.subject)
+        # others of this contributor may have been measured meanwhile: those that were concluded first had the answers
+        over = budget.check_budget(session, row.contributor_id, task.epoch, task.policy) if full else None
         budget.record(session, row.id, row.contributor_id, task.epoch, judgement.findings)
         if is_obsolete(session, row):
             reasons = [PRIMARY_REPLACED, *reasons]
+        if over is not None:
+            evaluation, reasons = None, [over]
         if evaluation is not None:
-            info = to_info(evaluation)
-            row.evaluation = (coarsen(info) if reasons else info).model_dump(mode="json")
+            row.evaluation = to_info(evaluation).model_dump(mode="json")  # exact; what is told: `submissions.service`
         if reasons or passed is None:
             close(session, row.id, "refused", reasons)
         elif task.policy.challenge_images:
@@ -147,9 +149,9 @@ def begin(session: Session, submission_id: str) -> None:
 def close(session: Session, submission_id: str, state: SubmissionState, reasons: Sequence[Reason]) -> None:
     """Set a submission's state and its reasons."""
     row = _find(session, submission_id)
-    row.state, row.updated = state, clock.now()
+    changed, row.state, row.updated = row.state != state, state, clock.now()
     row.reasons = [reason.model_dump(mode="json") for reason in reasons]
-    if state not in ("received", "evaluating"):
+    if changed and state not in ("received", "evaluating"):
         details = {
             "generator": f"{row.generator}@{row.version}",
             "head": row.head,

@@ -34,9 +34,8 @@ def check_budget(session: Session, contributor_id: int, epoch: Digest, policy: P
     return Reason(
         code="budget-spent",
         message=f"{policy.examinations_per_epoch} heads of yours were measured on the hub's present suite, as many as its "
-        "policy "
-        "allows: every answer tells a little about the hidden images. This head was not measured; submit it when the hub has "
-        "another suite.",
+        "policy allows: every answer tells a little about the hidden images. Nothing is said of this head; submit it when the "
+        "hub has another suite.",
     )
 
 

@@ -1,4 +1,4 @@
-"""Figures as a refused owner is told them: in steps, so that many small changes cannot be steered by the hidden suite.
+"""Figures of a head that is not accepted, as its owner is told them: in steps, so that no hidden suite steers small changes.
 
 An owner who saw every hit could change one weight at a time and keep what helps (Blum and Hardt 2015, the ladder). Told in
 twentieths, a change shows only when it is large. An accepted head's figures are exact: they are signed, and public.

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from manyheads_hub.evaluations.jobs import BoundExceededError, Lease
-from manyheads_hub.evaluations.worker import Worker
+from manyheads_hub.evaluations.worker import StoppedError, Worker
 from manyheads_hub.hub import open_hub
 from manyheads_hub.monitoring.logs import LogFormat, log_to_stderr
 
@@ -51,6 +51,7 @@ class Isolation:
 
         Raises:
             BoundExceededError: its process was ended for a bound, or died; the lease is still held.
+            StoppedError: the worker was asked to stop, and the process could not put the job back itself.
         """
         handed = (str(os.getpid()), str(self.folder), json.dumps(asdict(lease)), str(self.bounds.cpu_seconds), self.log)
         child = subprocess.Popen([sys.executable, "-m", __name__, *handed])  # noqa: S603 - our own interpreter and module
@@ -60,14 +61,15 @@ class Isolation:
             if self.stop.is_set() and asked is None:
                 child.send_signal(signal.SIGTERM)
                 asked = now
-            reason = self._find_excess(child.pid, now - began)
-            if asked is not None and now - asked > GRACE_SECONDS:
-                reason = f"it did not stop within {GRACE_SECONDS:.0f} s"
-            if reason is not None:
+            late = asked is not None and now - asked > GRACE_SECONDS
+            if (reason := self._find_excess(child.pid, now - began)) is not None or late:
                 child.kill()
                 child.wait()
+            if reason is not None:
                 raise BoundExceededError(f"job {lease.job_id} was ended: {reason}")
             time.sleep(POLL_SECONDS)
+        if child.returncode != 0 and self.stop.is_set():  # it was not listening yet, or not in time: not the job's fault
+            raise StoppedError(f"job {lease.job_id} was ended: the worker was asked to stop")
         if child.returncode != 0:
             raise BoundExceededError(f"job {lease.job_id} was ended: {self._describe(child.returncode)}")
 

@@ -175,9 +175,9 @@ def error_of(session: Session, job_id: int) -> str | None:
     return session.scalars(select(JobRow.error).where(JobRow.id == job_id, JobRow.state == "dead")).one_or_none()
 
 
-def last_error(session: Session, kind: JobKind, subject: str) -> str | None:
-    """What went wrong at the last attempt of a submission's job."""
-    query = select(JobRow.error).where(JobRow.kind == kind, JobRow.subject == subject).order_by(JobRow.id.desc()).limit(1)
+def last_error(session: Session, subject: str) -> str | None:
+    """What went wrong at the last attempt of a submission's newest job."""
+    query = select(JobRow.error).where(JobRow.subject == subject).order_by(JobRow.id.desc()).limit(1)
     return session.scalars(query).one_or_none()
 
 

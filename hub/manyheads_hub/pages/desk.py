@@ -139,7 +139,7 @@ def review_submission(pages: PagesDep, session: SessionDep, visitor: VisitorDep,
         "review_submission.html",
         section="Review",
         submission=submissions.get(session, submission_id),
-        last_error=jobs.last_error(session, "evaluate", submission_id),
+        last_error=jobs.last_error(session, submission_id),
         history=log.newest(session, 50, subject=submission_id),
     )
 

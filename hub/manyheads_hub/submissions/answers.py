@@ -25,7 +25,7 @@ def get_challenge(session: Session, caller: Caller, submission_id: str) -> Chall
     """Return the challenge of one of a contributor's submissions.
 
     Raises:
-        NotFoundError: no such submission of theirs, or it was not challenged.
+        NotFoundError: no such submission of theirs for a generator that their token is good for, or it was not challenged.
     """
     return _to_info(*_find(session, caller, submission_id))
 
@@ -75,7 +75,12 @@ def take_answer(hub: Hub, caller: Caller, submission_id: str, answer: ChallengeA
 def _find(session: Session, caller: Caller, submission_id: str) -> tuple[ChallengeRow, SubmissionRow]:
     row = queries.find(session, submission_id)
     challenge = challenges.find(session, submission_id)
-    if row is None or row.contributor_id != caller.contributor_id or challenge is None:
+    if (
+        row is None
+        or challenge is None
+        or row.contributor_id != caller.contributor_id
+        or row.generator not in caller.generators
+    ):
         raise NotFoundError(f"no challenge of a submission {submission_id!r} of yours")
     return challenge, row
 

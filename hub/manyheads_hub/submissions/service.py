@@ -12,13 +12,14 @@ from manyheads_hub.audit.log import record
 from manyheads_hub.auth import Caller
 from manyheads_hub.errors import NotFoundError, NotReadyError, QuotaError
 from manyheads_hub.evaluations import budget, jobs
+from manyheads_hub.evaluations.coarse import coarsen
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.hub import Hub
 from manyheads_hub.submissions import queries
 from manyheads_hub.submissions.checks import OVER, Offer, check_offer, refuse_used_version
 from manyheads_hub.tables import OfferRow, SubmissionRow
 from manyheads_shared import clock
-from manyheads_shared.api import BudgetInfo, SubmissionInfo, SubmissionRequest
+from manyheads_shared.api import BudgetInfo, EvaluationInfo, SubmissionInfo, SubmissionRequest
 from manyheads_shared.digest import Digest
 
 
@@ -173,6 +174,14 @@ def _is_same(row: SubmissionRow, request: SubmissionRequest) -> bool:
     return (row.head, row.owner_statement, sorted(row.proofs)) == offered
 
 
+def _told(row: SubmissionRow) -> EvaluationInfo | None:
+    """The figures of a submission: exact ones once it is accepted, for then they are signed and public."""
+    if row.evaluation is None:
+        return None
+    exact = EvaluationInfo.model_validate(row.evaluation)
+    return exact if row.state == "accepted" else coarsen(exact)
+
+
 def _day_ago() -> str:
     return clock.write_time(clock.read_time(clock.now()) - timedelta(days=1))
 
@@ -188,7 +197,7 @@ def _to_info(session: Session, row: SubmissionRow) -> SubmissionInfo:
             "state": row.state,
             "reasons": row.reasons,
             "queue_position": jobs.queue_position(session, "evaluate", row.id) if waiting else None,
-            "evaluation": row.evaluation,
+            "evaluation": _told(row),
             "bundle_sequence": row.bundle_sequence,
             "created": row.created,
             "updated": row.updated,
