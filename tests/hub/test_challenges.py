@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from manyheads_hub.accounts import service as accounts
+from manyheads_hub.accounts import tokens
+from manyheads_hub.audit import log
+from manyheads_hub.auth import authenticate, to_caller
 from manyheads_hub.errors import ConflictError, NotFoundError, SubmissionError
 from manyheads_hub.evaluations.policy import Policy, write_policy
 from manyheads_hub.hub import Hub
@@ -17,7 +21,7 @@ from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.errors import SignatureError, StatementError
 from manyheads_shared.keys import generate_key
 from manyheads_shared.statements import AnswerPredicate, sign_answer
-from tests.support.live_hub import Owner, enrol, find, hand_over_files, let_leases_run_out, package, submit, work
+from tests.support.live_hub import MAINTAINER, Owner, enrol, find, hand_over_files, let_leases_run_out, package, submit, work
 from tests.support.makers import TIME, make_generator
 from tests.support.world import draw_images, encode
 
@@ -128,6 +132,26 @@ def test_proofs_too_few_and_somebody_elses_answers_are_refused_at_the_door(hub: 
         answer(hub, Owner(ada.name, generate_key(), ada.token), challenged, fresh())
     with pytest.raises(NotFoundError):
         answer(hub, enrol(hub, "bob", ["gamma"]), challenged, fresh())
+
+
+def test_a_token_for_another_generator_neither_sees_nor_answers_it(hub: Hub, ada: Owner, challenged: str) -> None:
+    with hub.database.write() as session:
+        account = accounts.get(session, ada.name)
+        narrow = tokens.issue_token(session, MAINTAINER, account, label="ci", generators=["beta"]).token
+    with hub.database.read() as session:
+        caller = to_caller(session, authenticate(session, narrow))
+        with pytest.raises(NotFoundError):
+            answers.get_challenge(session, caller, challenged)
+    reply = ChallengeAnswer(statement=digest_bytes(b"statement"), images=[digest_bytes(b"image")])
+    with pytest.raises(NotFoundError):
+        answers.take_answer(hub, caller, challenged, reply)
+
+
+def test_an_answer_stands_in_the_audit_log(hub: Hub, ada: Owner, challenged: str) -> None:
+    answer(hub, ada, challenged, fresh())
+    with hub.database.read() as session:
+        line = log.newest(session, 1, subject=challenged)[0]
+    assert (line.action, line.actor, line.details["images"]) == ("challenge.answered", ada.name, ASKED)
 
 
 def test_the_budget_of_an_epoch_ends_and_says_so(hub: Hub, ada: Owner) -> None:
