@@ -46,7 +46,7 @@ def _build(status: int, code: str, detail: str) -> Problem:
     return Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
 
 
-def _answer(request: Request, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
+def answer_problem(request: Request, status: int, code: str, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return a problem document, or the page of it where a browser asks for one."""
     if wants_page(request):
         return problem_page(request, _build(status, code, detail), headers)
@@ -63,11 +63,11 @@ def _on_error(request: Request, error: Exception) -> Response:
     if isinstance(error, HubError):
         if error.status_code == 401:
             headers["WWW-Authenticate"] = "Bearer"
-        return _answer(request, error.status_code, code_of(error), str(error), headers)
+        return answer_problem(request, error.status_code, code_of(error), str(error), headers)
     if isinstance(error, FormatError | VerificationError | ImageError):  # about the bytes the caller sent
-        return _answer(request, 422, code_of(error), str(error), headers)
+        return answer_problem(request, 422, code_of(error), str(error), headers)
     logger.error("%s %s: %s: %s", request.method, request.url.path, type(error).__name__, error)
-    return _answer(request, 500, code_of(error), "the hub could not do this; its log says why")
+    return answer_problem(request, 500, code_of(error), "the hub could not do this; its log says why")
 
 
 def _on_invalid_request(request: Request, error: Exception) -> Response:
@@ -75,20 +75,24 @@ def _on_invalid_request(request: Request, error: Exception) -> Response:
     first, *more = error.errors()
     place = ".".join(str(part) for part in first["loc"])
     also = f"; and {len(more)} more" if more else ""
-    return _answer(request, 422, "invalid-request", f"{place}: {first['msg']}{also}. /v1/openapi.json says what is expected.")
+    return answer_problem(
+        request, 422, "invalid-request", f"{place}: {first['msg']}{also}. /v1/openapi.json says what is expected."
+    )
 
 
 def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     match error.status_code:
         case 404:
-            return _answer(request, 404, "not-found", f"no page or endpoint {request.url.path[:200]!r}; see /v1/openapi.json")
+            return answer_problem(
+                request, 404, "not-found", f"no page or endpoint {request.url.path[:200]!r}; see /v1/openapi.json"
+            )
         case 405:
             allowed = (error.headers or {}).get("Allow", "other methods")
             detail = f"{request.method} is not done here, only {allowed}"
-            return _answer(request, 405, "method-not-allowed", detail, dict(error.headers or {}))
+            return answer_problem(request, 405, "method-not-allowed", detail, dict(error.headers or {}))
         case _:
-            return _answer(request, error.status_code, "refused", str(error.detail), dict(error.headers or {}))
+            return answer_problem(request, error.status_code, "refused", str(error.detail), dict(error.headers or {}))
 
 
 def _on_os_error(request: Request, error: Exception) -> Response:
@@ -112,21 +116,21 @@ def _on_unavailable(request: Request, error: Exception) -> Response:
     """Answer while the database is restarted, moved or overrun."""
     logger.error("%s %s: %s", request.method, request.url.path, error)
     detail = "the hub's database does not answer just now; nothing was changed, try again in a moment"
-    return _answer(request, 503, "unavailable", detail, {"Retry-After": "5"})
+    return answer_problem(request, 503, "unavailable", detail, {"Retry-After": "5"})
 
 
 def _on_impossible_value(request: Request, error: Exception) -> Response:
     """Answer for a text that PostgreSQL cannot hold: one with a zero byte."""
-    return _answer(request, 422, "invalid-request", "expected text without zero bytes in the address and the query")
+    return answer_problem(request, 422, "invalid-request", "expected text without zero bytes in the address and the query")
 
 
 def _answer_full(request: Request) -> Response:
     logger.error("%s %s: no space left on the disk", request.method, request.url.path)
     detail = "no space left on the hub's disk; nothing was stored, try again when its maintainer has made room"
-    return _answer(request, HTTPStatus.INSUFFICIENT_STORAGE, "disk-full", detail)
+    return answer_problem(request, HTTPStatus.INSUFFICIENT_STORAGE, "disk-full", detail)
 
 
 def _on_bug(request: Request, error: Exception) -> Response:
     """Answer for a bug; the server logs the traceback itself."""
     detail = "a mistake in the hub; its log has the details"
-    return _answer(request, 500, "internal", detail, SECURITY_HEADERS)  # no middleware lies outside this answer
+    return answer_problem(request, 500, "internal", detail, SECURITY_HEADERS)  # no middleware lies outside this answer

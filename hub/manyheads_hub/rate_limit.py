@@ -18,11 +18,12 @@ from limits.aio.strategies import FixedWindowRateLimiter
 from limits.errors import ConfigurationError
 from limits.storage import storage_from_string
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from manyheads_hub.auth import digest_secret
 from manyheads_hub.errors import RateLimitError, code_of
-from manyheads_hub.problems import problem_response
+from manyheads_hub.problems import answer_problem
 from manyheads_hub.settings import Limits
 from manyheads_shared.api import API_PREFIX
 from manyheads_shared.errors import UsageError
@@ -67,7 +68,8 @@ class RateLimit:
         """Handle one request."""
         if scope["type"] == "http" and (error := await self._count(scope)) is not None:
             headers = {"Retry-After": str(error.retry_after), "Cache-Control": "no-store"}
-            await problem_response(error.status_code, code_of(error), str(error), headers)(scope, receive, send)
+            refused = answer_problem(Request(scope), error.status_code, code_of(error), str(error), headers)
+            await refused(scope, receive, send)
             return
         await self.app(scope, receive, send)
 
@@ -106,6 +108,8 @@ def address_of(scope: Scope) -> str:
         address = ipaddress.ip_address(client[0] if client else "")
     except ValueError:
         return "unknown"
+    if address.version == 6 and address.ipv4_mapped is not None:  # what a socket of both versions calls an IPv4 address
+        address = address.ipv4_mapped
     if address.version == 4:
         return str(address)
     return str(ipaddress.ip_network((address, _IPV6_PREFIX), strict=False))

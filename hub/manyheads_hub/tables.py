@@ -20,6 +20,7 @@ NAMES = MetaData(  # one spelling of every constraint, on every database
     }
 )
 REVISION = "0006"  # the newest migration, the one that makes these tables
+MAX_NUMBER = (1 << 31) - 1  # as large as an Integer is on PostgreSQL: no row has a greater number
 BYTES = BigInteger().with_variant(Integer(), "sqlite")  # a size may pass 2 GiB; SQLite's integers have 64 bits as they are
 WAITING_OR_ACCEPTED = "state IN ('received', 'evaluating', 'challenged', 'accepted')"
 

@@ -15,7 +15,7 @@ The third column is the scope a token needs. `invitation` is the header `Authori
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from manyheads_shared.api import Message
 from manyheads_shared.bundle import KeyId
@@ -28,8 +28,25 @@ MAX_REASON_CHARACTERS = 500
 MAX_TOKEN_DAYS = 365
 MAX_PROOF_CHARACTERS = 16_384
 
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_REASON_CHARACTERS)]
-Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+_JOINERS = "\u200c\u200d"  # not printable by themselves, and part of how some scripts are written
+
+
+def on_one_line(text: str) -> str:
+    """Return a text with its white space as single spaces: it is shown to others, in tables and on terminals.
+
+    Raises:
+        ValueError: it is empty, or holds what would steer a terminal or turn the direction of writing.
+    """
+    line = " ".join(text.split())
+    if not line or not line.translate(dict.fromkeys(map(ord, _JOINERS))).isprintable():
+        raise ValueError("expected a text without control characters")
+    return line
+
+
+Reason = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_REASON_CHARACTERS), AfterValidator(on_one_line)
+]
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), AfterValidator(on_one_line)]
 
 
 class Because(Message):

@@ -14,7 +14,6 @@ from typing import Any
 
 import typer
 from rich.console import Console, ConsoleDimensions
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -24,6 +23,7 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from manyheads_shared.errors import ManyheadsError
 
@@ -48,8 +48,9 @@ class _Console(Console):
         self._width, self._height = dimensions
 
 
-stdout = _Console(highlight=False, emoji=False)
-stderr = _Console(stderr=True, highlight=False, emoji=False)
+# no markup: what is printed was often written by others, and a bracket of theirs is a bracket
+stdout = _Console(highlight=False, emoji=False, markup=False)
+stderr = _Console(stderr=True, highlight=False, emoji=False, markup=False)
 
 
 def run(app: typer.Typer) -> None:
@@ -87,7 +88,7 @@ def print_json(value: Any) -> None:
 def progress(*, in_bytes: bool = False) -> Progress:
     """A progress display on stderr, counting items or bytes; nothing when stderr is not a terminal."""
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn() if in_bytes else MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -102,4 +103,4 @@ def _complain(name: str, message: str) -> None:
     if "--json" in sys.argv:
         sys.stderr.write(json.dumps({"error": name, "message": message}) + "\n")
     else:
-        stderr.print(f"[bold red]error:[/bold red] {escape(message)}", soft_wrap=True)
+        stderr.print(Text("error:", style="bold red"), message, soft_wrap=True)

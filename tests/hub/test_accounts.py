@@ -7,6 +7,7 @@ from manyheads_hub.accounts import service, tokens
 from manyheads_hub.accounts.roles import ROLES, refuse_scopes
 from manyheads_hub.accounts.tables import AccountRow, TokenRow
 from manyheads_hub.auth import Holder, authenticate
+from manyheads_hub.contributors import invitations
 from manyheads_hub.errors import (
     ConflictError,
     ForbiddenError,
@@ -87,6 +88,13 @@ def test_nobody_revokes_anothers_token_as_their_own(hub: Hub, ada: Owner) -> Non
     bob = holder_of(hub, enrol(hub, "bob", ["gamma"]).token)
     with hub.database.write() as session, pytest.raises(NotFoundError, match="of yours"):
         tokens.revoke_token(session, bob.actor, holder_of(hub, ada.token).token_id, "mine", account_id=bob.account_id)
+
+
+def test_nobody_is_called_as_the_hub_calls_its_worker(hub: Hub) -> None:
+    with hub.database.write() as session, pytest.raises(InvalidRequestError, match="another name"):
+        service.open_account(session, MAINTAINER, "worker", "reader")
+    with hub.database.write() as session, pytest.raises(InvalidRequestError, match="another name"):
+        invitations.invite(session, MAINTAINER, "worker", ["alpha"])
 
 
 def test_a_closed_account_has_no_tokens_and_its_name_is_never_given_again(hub: Hub, ada: Owner) -> None:

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from manyheads_hub.accounts import tokens
+from manyheads_hub.audit import log
 from manyheads_hub.audit.tables import AuditRow
 from manyheads_hub.auth import authenticate
 from manyheads_hub.errors import ConflictError, NotFoundError, SubmissionError
@@ -183,6 +184,13 @@ def test_two_heads_measured_at_once_get_no_more_answers_than_the_budget(hub: Hub
     info = find(hub, second)
     assert (find(hub, first).state, info.state) == ("accepted", "refused")
     assert ([reason.code for reason in info.reasons], info.evaluation) == (["budget-spent"], None)
+
+
+def test_an_answer_stands_in_the_audit_log(hub: Hub, ada: Owner, challenged: str) -> None:
+    answer(hub, ada, challenged, fresh())
+    with hub.database.read() as session:
+        line = log.newest(session, 1, subject=challenged)[0]
+    assert (line.action, line.actor, line.details["images"]) == ("challenge.answered", ada.name, ASKED)
 
 
 def test_the_budget_of_an_epoch_ends_and_says_so(hub: Hub, ada: Owner) -> None:

@@ -15,6 +15,7 @@ from manyheads_hub.accounts import tokens
 from manyheads_hub.accounts.tables import SessionRow
 from manyheads_hub.audit import log
 from manyheads_hub.hub import Hub, open_hub
+from manyheads_hub.tables import SubmissionRow
 from tests.hub.test_pages import BROWSER, Outline
 from tests.support.gallery import make_gallery
 from tests.support.live_hub import MAINTAINER, issue, serving
@@ -71,6 +72,33 @@ def test_a_stranger_is_asked_to_sign_in_and_comes_back_to_the_page(desk: Desk) -
         answer = browser.get("/review")
     assert answer.status_code == 401
     assert 'href="/sign-in?next=/review"' in answer.text
+
+
+def test_a_form_sent_after_the_session_ended_leads_back_to_a_page_that_is_there(desk: Desk) -> None:
+    with desk.browser() as browser:
+        assert 'href="/sign-in?next=/account"' in browser.post(f"{HEAD}/yank", data={"reason": "claims cats"}).text
+
+
+def test_what_is_challenged_waits_and_whoever_came_first_stands_first(desk: Desk) -> None:
+    with desk.hub.database.write() as session:
+        session.execute(update(SubmissionRow).where(SubmissionRow.id == "e00000000001").values(state="challenged"))
+    with desk.signed_in("reviewer") as browser:
+        waiting = browser.get("/review").text.partition('id="heads"')[0]
+    assert re.findall("e0000000000[123]", waiting) == ["e00000000001", "e00000000002", "e00000000003"]
+
+
+@pytest.mark.parametrize("reason", ["\x1b[31mred", "turned \u202e round"])
+def test_a_reason_that_would_steer_a_terminal_is_refused(desk: Desk, reason: str) -> None:
+    with desk.signed_in("reviewer") as browser:
+        answer = browser.post(f"{HEAD}/yank", data={"reason": reason, "form_token": form_token(browser.get(HEAD))})
+    assert (answer.status_code, "without control characters" in answer.text) == (422, True)
+
+
+def test_lines_of_a_reason_become_one(desk: Desk) -> None:
+    with desk.signed_in("reviewer") as browser:
+        data = {"reason": "claims\r\n  cats", "form_token": form_token(browser.get(HEAD))}
+        browser.post(f"{HEAD}/yank", data=data)
+    assert actions(desk, "dcgan-litalien@1")[0][2] == "claims cats"
 
 
 def test_a_reviewer_yanks_a_head_with_a_reason(desk: Desk) -> None:

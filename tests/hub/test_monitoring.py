@@ -120,6 +120,14 @@ def test_a_request_has_an_id_that_its_log_lines_carry(hub: Hub) -> None:
     assert (line["method"], line["path"], line["status"], line["level"]) == ("GET", "/v1/health", 200, "INFO")
 
 
+def test_a_path_with_a_line_break_makes_no_second_line(hub: Hub, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="manyheads_hub")
+    with serving(hub.settings.folder) as url:
+        httpx.get(f"{url}/nowhere%0a2026-01-02%20INFO%20forged")
+    said = [line.getMessage() for line in caplog.records if line.name.startswith("manyheads_hub")]
+    assert "GET /nowhere\\n2026-01-02 INFO forged 404" in said[-1]
+
+
 def test_a_traceback_stays_one_line_of_json() -> None:
     error = ValueError("two\nlines")
     record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "it %s", ("failed",), (ValueError, error, None))

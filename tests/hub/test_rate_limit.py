@@ -64,6 +64,21 @@ def test_one_ipv6_subscriber_is_one_address() -> None:
     assert address_of({"client": None}) == "unknown"
 
 
+def test_ipv4_addresses_stay_apart_on_a_socket_of_both_versions() -> None:
+    assert address_of({"client": ("::ffff:192.0.2.1", 1)}) == "192.0.2.1"
+    assert address_of({"client": ("::ffff:192.0.2.2", 1)}) == "192.0.2.2"
+
+
+def test_a_browser_is_told_on_a_page(hub: Hub) -> None:
+    with limited(hub, requests_per_minute=1) as client:
+        headers = {"Accept": "text/html"}
+        first, second = (client.get("/", headers=headers) for _ in range(2))
+    assert (first.status_code, second.status_code) == (200, 429)
+    assert "try again in" in second.text
+    assert second.headers["content-type"].startswith("text/html")
+    assert int(second.headers["retry-after"]) >= 1
+
+
 def test_a_store_that_is_none_is_refused_without_showing_its_password() -> None:
     with pytest.raises(UsageError, match="MANYHEADS_RATE_STORAGE") as caught:
         read_storage({"MANYHEADS_RATE_STORAGE": "carrier-pigeon://user:secret@loft"})

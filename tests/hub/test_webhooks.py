@@ -4,9 +4,12 @@ import hashlib
 import hmac
 import json
 import ssl
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -18,7 +21,7 @@ from manyheads_hub.audit import log
 from manyheads_hub.audit.chain import AuditEntry
 from manyheads_hub.errors import ConflictError, InvalidRequestError, NotFoundError
 from manyheads_hub.hub import Hub
-from manyheads_hub.webhooks import service
+from manyheads_hub.webhooks import courier, service
 from manyheads_hub.webhooks.courier import EVENT_HEADER, ID_HEADER, RETRY_SECONDS, SIGNATURE_HEADER, Courier
 from manyheads_hub.webhooks.guard import ForbiddenAddressError, resolve
 from manyheads_hub.webhooks.tables import DeliveryRow, WebhookRow
@@ -228,12 +231,80 @@ def test_what_waits_is_not_replayed(hub: Hub, receiver: Receiver) -> None:
         service.replay(session, MAINTAINER, row.id)
 
 
+def test_whatever_waited_for_a_subscription_that_ended_is_not_sent(hub: Hub, receiver: Receiver) -> None:
+    row = subscribe(hub, receiver.url)
+    for _ in range(101):  # more than a listing shows
+        yanked(hub)
+    with hub.database.write() as session:
+        service.remove(session, MAINTAINER, row.id, "moved")
+    assert not Courier(hub).send_next()
+    assert {message.state for message in messages(hub)} == {"dead"}
+
+
+def test_a_receiver_that_drips_its_answer_holds_nobody_up(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "SENDING_SECONDS", 0.5)
+    with dripping() as url:
+        subscribe(hub, url)
+        yanked(hub)
+        began = time.monotonic()
+        Courier(hub).send_next()
+    assert time.monotonic() - began < 5
+    assert str(messages(hub)[0].error).startswith("expected an answer within")
+
+
+@contextmanager
+def dripping() -> Iterator[str]:
+    """A subscriber whose answer never ends, a byte at a time; no silence is long enough to be one."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            with suppress(OSError):
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+                while not stop.wait(0.05):
+                    self.wfile.write(b".")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    stop, server = threading.Event(), HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/hook"
+    finally:
+        stop.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_the_secret_in_an_address_is_in_no_log(hub: Hub, receiver: Receiver, capfd: pytest.CaptureFixture[str]) -> None:
+    script = (
+        "import logging, sys; from pathlib import Path; from manyheads_hub.hub import open_hub;"
+        "from manyheads_hub.monitoring.logs import log_to_stderr; from manyheads_hub.webhooks.courier import Courier;"
+        "log_to_stderr('text')\nwith open_hub(Path(sys.argv[1])) as hub: Courier(hub).send_next()"
+    )
+    row = subscribe(hub, f"{receiver.url}?key=s3cret")
+    yanked(hub)
+    subprocess.run([sys.executable, "-c", script, str(hub.settings.folder)], check=True)
+    said = capfd.readouterr().err
+    assert len(receiver.got) == 1
+    assert ("delivered (204)" in said, "s3cret" in said) == (True, False)
+    with hub.database.read() as session:
+        added = log.newest(session, 1, subject=row.id)[0]
+    assert (added.action, added.details["host"], "s3cret" in str(added)) == ("webhook.added", "127.0.0.1", False)
+
+
 PRIVATE = (
     "http://127.0.0.1/",
     "http://localhost:8000/",
     "http://[::1]/",
     "http://[::ffff:10.0.0.1]/",
     "http://[2002:a00:1::]/",  # 10.0.0.1 by 6to4
+    "http://[64:ff9b::a00:1]/",  # by NAT64
+    "http://[64:ff9b:1::a00:1]/",  # by a network's own NAT64
+    "http://[::7f00:1]/",  # 127.0.0.1 as IPv6 once had it
+    "http://[fec0::1]/",
     "http://10.1.2.3/",
     "http://169.254.169.254/latest/meta-data/",
     "http://100.64.0.1/",

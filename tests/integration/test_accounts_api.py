@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from manyheads_contributor.cli import app as contributor
 from manyheads_hub.audit import log
+from manyheads_hub.cli import app as maintainer
 from manyheads_hub.contributors import invitations, keys
 from manyheads_hub.hub import Hub, open_hub
 from manyheads_hub.publishing import prepare
@@ -100,6 +101,22 @@ def test_a_token_for_one_generator_cannot_touch_another(hub: Hub, ada: Owner, ur
         assert api.get("/v1/submissions").json() == []
         assert api.submit(package(ada, ALPHA, proofs=FEW)).status_code == 201
         assert code(api.get("/v1/account/tokens")) == (403, "scope")
+
+
+def test_numbers_beyond_any_row_are_nobodys(hub: Hub, ada: Owner, url: str) -> None:
+    beyond = 10**30
+    assert code(post(url, ada.token, f"/v1/account/tokens/{beyond}/revoke")) == (404, "not-found")
+    with Api(url, issue(hub, "joan", "maintainer")) as api:
+        answer = api.get(f"/v1/audit?after={beyond}")
+    assert (answer.status_code, answer.content) == (200, b"")
+
+
+def test_a_label_with_brackets_is_listed_and_one_that_steers_a_terminal_refused(hub: Hub, ada: Owner, url: str) -> None:
+    label, request = "[/ci]", {"scopes": ["read"], "days": 30}
+    assert post(url, ada.token, "/v1/account/tokens", request | {"label": label}).status_code == 201
+    assert code(post(url, ada.token, "/v1/account/tokens", request | {"label": "\x1b[2J"})) == (422, "invalid-request")
+    listed = CliRunner().invoke(maintainer, ["tokens", "list", str(hub.settings.folder)], catch_exceptions=False)
+    assert label in listed.stdout
 
 
 def test_a_token_is_revoked_by_its_holder_at_once(ada: Owner, url: str) -> None:

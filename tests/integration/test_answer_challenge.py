@@ -1,6 +1,7 @@
 """The ownership challenge with the real command and a real hub."""
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,24 @@ def test_a_challenge_is_shown_answered_by_seed_and_met(tmp_path: Path, hub: Hub,
         work(hub)
         assert "met" in run(tmp_path, url, submission)
     assert find(hub, submission).state == "accepted"
+
+
+def test_status_waits_for_an_answer_to_be_measured_and_for_no_answer_to_be_given(tmp_path: Path, hub: Hub, ada: Owner) -> None:
+    submission = submit(hub, ada, package(ada, make_generator("alpha")))
+    work(hub)
+    with serving(hub.settings.folder) as url:
+        where = ["--hub", url, "--token-file", str(tmp_path / "token")]
+        wait = ["status", submission, "--wait", *where]
+        assert "waiting for your answer" in CliRunner().invoke(app, wait, catch_exceptions=False).stdout
+        seeds = json.loads(run(tmp_path, url, submission, "--json"))["seeds"]
+        for seed, image in zip(seeds, draw_images("alpha", ASKED, seed=77), strict=True):
+            (tmp_path / f"{seed}.png").write_bytes(encode(image))
+        run(tmp_path, url, submission, str(tmp_path), "--key", str(tmp_path / "ada.pem"))
+        worker = threading.Timer(0.5, work, [hub])
+        worker.start()
+        waited = CliRunner().invoke(app, wait, catch_exceptions=False)
+        worker.join()
+    assert "published in bundle 2" in waited.stdout
 
 
 def test_a_missing_seed_and_a_missing_key_are_told_before_anything_is_sent(tmp_path: Path, hub: Hub, ada: Owner) -> None:

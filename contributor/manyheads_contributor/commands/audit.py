@@ -44,10 +44,9 @@ def audit(
 
 def _show(report: "AuditReport") -> None:
     from rich.box import SIMPLE_HEAD
-    from rich.markup import escape
     from rich.table import Table
 
-    sources = Table(title=escape(f"{report.root}: what is there"), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    sources = Table(title=f"{report.root}: what is there", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     sources.add_column("source", no_wrap=True)
     sources.add_column("images", justify="right")
     for name in _SHOWN:
@@ -75,7 +74,7 @@ def _show(report: "AuditReport") -> None:
     for finding in report.findings:
         if finding.level:
             word = finding.level.word
-            said = escape(f"{finding.check}, {finding.question}: {finding.seen}")  # file names may look like markup
+            said = f"{finding.check}, {finding.question}: {finding.seen}"
             stdout.print(f"[{_COLOURS[word]}]{word}[/]  {said}", soft_wrap=True)
             stdout.print(f"         {finding.advice}", style="dim", soft_wrap=True, markup=False)
     stdout.print(f"verdict: [{_COLOURS[report.level.word]}]{report.level.word}[/]")

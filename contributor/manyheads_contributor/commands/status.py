@@ -36,7 +36,7 @@ def status(
     hub: Annotated[str, typer.Option(help="The hub's address.", show_default=False)],
     token_file: Annotated[Path | None, typer.Option(help="File with the hub's token; otherwise MANYHEADS_TOKEN.")] = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until it is refused, failed, or accepted and in a bundle.")
+        bool, typer.Option("--wait", help="Wait until it is refused, failed, challenged, or accepted and in a bundle.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the submission, or the list, as JSON.")] = False,
 ) -> None:
@@ -70,9 +70,9 @@ def _wait(client: "HubClient", info: "SubmissionInfo") -> "SubmissionInfo":
     """Ask again, less and less often, until the hub has decided; for an accepted head a while longer, until a bundle has it."""
     from manyheads_contributor.hub_client import is_passing
 
-    pause, silent_since, accepted_since = POLL_SECONDS, None, None
+    pause, silent_since, accepted_since, under_way = POLL_SECONDS, None, None, _is_under_way(client, info)
     with stderr.status(_line(info)) as line:
-        while info.state in ("received", "evaluating") or _awaits_bundle(info):
+        while under_way:
             if info.state == "accepted":
                 accepted_since = accepted_since or time.monotonic()
                 if time.monotonic() - accepted_since > PUBLISH_SECONDS:
@@ -82,6 +82,7 @@ def _wait(client: "HubClient", info: "SubmissionInfo") -> "SubmissionInfo":
             pause = min(pause * 1.2, MAX_POLL_SECONDS)
             try:
                 info = client.get_submission(info.id)
+                under_way = _is_under_way(client, info)
             except FetchError as error:
                 silent_since = silent_since or time.monotonic()
                 if not is_passing(error) or time.monotonic() - silent_since > _NO_ANSWER_SECONDS:
@@ -91,6 +92,13 @@ def _wait(client: "HubClient", info: "SubmissionInfo") -> "SubmissionInfo":
                 silent_since = None
                 line.update(_line(info))
     return info
+
+
+def _is_under_way(client: "HubClient", info: "SubmissionInfo") -> bool:
+    """Whether the hub has something to do for it: an open challenge is the owner's to answer, an answered one the hub's."""
+    if info.state == "challenged":
+        return client.get_challenge(info.id).state == "answered"
+    return info.state in ("received", "evaluating") or _awaits_bundle(info)
 
 
 def _awaits_bundle(info: "SubmissionInfo") -> bool:

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from manyheads_hub.accounts import tokens
 from manyheads_hub.accounts.tables import AccountRow, TokenRow
-from manyheads_hub.audit.log import Actor, record
+from manyheads_hub.audit.log import WORKER, Actor, record
 from manyheads_hub.auth import Holder, to_caller
 from manyheads_hub.errors import ConflictError, InvalidRequestError, NotFoundError
 from manyheads_shared import clock
@@ -19,10 +19,11 @@ def open_account(session: Session, actor: Actor, name: str, role: Role, *, contr
     """Open an account.
 
     Raises:
-        InvalidRequestError: the name is none.
+        InvalidRequestError: the name is none, or the hub's own.
         ConflictError: somebody has it, or had it.
     """
     refuse_bad_name(name)
+    refuse_reserved(name)
     taken = find(session, name)
     if taken is not None:
         state = "is" if taken.closed is None else "was"
@@ -94,3 +95,13 @@ def refuse_bad_name(name: str) -> None:
     """
     if not re.fullmatch(NAME_PATTERN, name):
         raise InvalidRequestError(f"expected a name of a-z, 0-9, '.', '_', '-' (64 at most), got {name!r}")
+
+
+def refuse_reserved(name: str) -> None:
+    """Check that a name is not one that the hub itself acts by: in the audit log the two could not be told apart.
+
+    Raises:
+        InvalidRequestError: it is.
+    """
+    if name == WORKER.name:
+        raise InvalidRequestError(f"expected another name than {name!r}: the audit log calls the hub's own worker so")

@@ -13,7 +13,7 @@ from manyheads_hub.accounts.tables import AccountRow, TokenRow
 from manyheads_hub.audit.log import Actor, record
 from manyheads_hub.auth import Holder, digest_secret
 from manyheads_hub.errors import ConflictError, ForbiddenError, InvalidRequestError, NotFoundError, ScopeError
-from manyheads_hub.tables import GeneratorRow
+from manyheads_hub.tables import MAX_NUMBER, GeneratorRow
 from manyheads_shared import clock
 from manyheads_shared.accounts import MAX_TOKEN_DAYS, IssuedToken, Role, Scope, TokenInfo, TokenRequest
 
@@ -120,7 +120,7 @@ def revoke_token(session: Session, actor: Actor, token_id: int, reason: str, *, 
         NotFoundError: no such token of that account.
         ConflictError: it was revoked before.
     """
-    row = session.get(TokenRow, token_id)
+    row = session.get(TokenRow, token_id) if 0 < token_id <= MAX_NUMBER else None
     if row is None or account_id not in (None, row.account_id):
         raise NotFoundError(f"no token {token_id}{' of yours' if account_id is not None else ''}")
     if row.revoked is not None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from manyheads_hub.audit.chain import AuditEntry, AuditError, Head, verify_chain
 from manyheads_hub.audit.tables import AuditHeadRow, AuditRow
+from manyheads_hub.tables import MAX_NUMBER
 from manyheads_hub.webhooks import outbox
 from manyheads_shared import clock
 
@@ -82,7 +83,7 @@ def head(session: Session) -> Head:
 
 def entries(session: Session, *, after: int = 0) -> Iterator[AuditEntry]:
     """Yield the lines after a number, oldest first."""
-    rows = select(AuditRow).where(AuditRow.sequence > after).order_by(AuditRow.sequence)
+    rows = select(AuditRow).where(AuditRow.sequence > min(after, MAX_NUMBER)).order_by(AuditRow.sequence)
     for row in session.scalars(rows.execution_options(yield_per=_ROWS_AT_ONCE)):
         yield to_entry(row)
 

@@ -6,13 +6,11 @@ from manyheads_hub.blobs import Blobs
 from manyheads_hub.bundles import queries
 from manyheads_hub.catalogue.lifecycle import refuse_quarantined
 from manyheads_hub.errors import NotFoundError
-from manyheads_hub.tables import BundleRow
+from manyheads_hub.tables import MAX_NUMBER, BundleRow
 from manyheads_shared.api import BundleInfo
 from manyheads_shared.bundle import BundleManifest
 from manyheads_shared.calibration import Calibration, read_calibration
 from manyheads_shared.digest import Digest
-
-MAX_SEQUENCE = (1 << 31) - 1  # as large as a database's whole numbers are, on PostgreSQL
 
 
 def list_bundles(session: Session) -> list[BundleInfo]:
@@ -71,7 +69,7 @@ def refuse_unpublished(session: Session, digest: Digest) -> None:
 
 
 def _find(session: Session, sequence: int) -> BundleRow:
-    row = queries.find(session, sequence) if 0 < sequence <= MAX_SEQUENCE else None
+    row = queries.find(session, sequence) if 0 < sequence <= MAX_NUMBER else None
     if row is None:
         raise NotFoundError(f"no bundle {sequence} was published")
     return row

@@ -11,7 +11,7 @@ from manyheads_hub.catalogue import queries
 from manyheads_hub.errors import ConflictError, InvalidRequestError, NotFoundError, QuarantinedError
 from manyheads_hub.evaluations import jobs
 from manyheads_hub.tables import HeadRow
-from manyheads_shared.accounts import MAX_REASON_CHARACTERS
+from manyheads_shared.accounts import MAX_REASON_CHARACTERS, on_one_line
 from manyheads_shared.digest import Digest
 
 
@@ -133,12 +133,15 @@ def refuse_quarantined(session: Session, digest: Digest) -> None:
 
 
 def check_reason(reason: str) -> str:
-    """Return a reason without white space around it.
+    """Return a reason on one line.
 
     Raises:
-        InvalidRequestError: there is none, or it is too long.
+        InvalidRequestError: there is none, it is too long, or it holds control characters.
     """
     reason = reason.strip()
     if not 0 < len(reason) <= MAX_REASON_CHARACTERS:
         raise InvalidRequestError(f"expected a reason of 1 to {MAX_REASON_CHARACTERS} characters, got {len(reason)}")
-    return reason
+    try:
+        return on_one_line(reason)
+    except ValueError as error:
+        raise InvalidRequestError(f"reason: {error}") from error

@@ -30,6 +30,7 @@ def invite(session: Session, actor: Actor, owner: str, generators: Sequence[str]
         ConflictError: the name is taken, or a generator is enrolled for another owner.
     """
     accounts.refuse_bad_name(owner)
+    accounts.refuse_reserved(owner)
     if accounts.find(session, owner) is not None:
         raise ConflictError(f"{owner} has an account here; give them another key with `manyheads-hub owner-keys replace`")
     for name in generators:

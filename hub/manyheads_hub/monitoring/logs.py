@@ -22,6 +22,7 @@ def log_to_stderr(form: LogFormat) -> None:
     handler.setFormatter(build_formatter(form))
     handler.addFilter(_add_request)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs whole addresses, and a webhook's may hold a secret
 
 
 def build_formatter(form: LogFormat) -> logging.Formatter:

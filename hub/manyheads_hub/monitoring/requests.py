@@ -74,5 +74,15 @@ class ObservedRequests:
         method = scope["method"] if endpoint != ELSEWHERE else ELSEWHERE
         self.meter.observe(method, endpoint, status, seconds)
         if endpoint not in QUIET:
-            fields = {"method": scope["method"], "path": scope["path"][:200], "status": status, "ms": round(1000 * seconds, 1)}
+            fields = {
+                "method": scope["method"],
+                "path": _printable(scope["path"][:200]),
+                "status": status,
+                "ms": round(1000 * seconds, 1),
+            }
             logger.info("%(method)s %(path)s %(status)d %(ms).1f ms", fields, extra=fields)
+
+
+def _printable(path: str) -> str:
+    """Return a path on one line: what was percent-encoded may be a line break, and a line of the log somebody else's."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode("ascii") for each in path)

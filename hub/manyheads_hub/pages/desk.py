@@ -124,7 +124,7 @@ def show_desk(pages: PagesDep, session: SessionDep, visitor: VisitorDep) -> HTML
     """Everything there is to review: what waits, what was decided, and the catalogue."""
     visitor.holder.require("review")
     infos = submissions.list_all(session)
-    waiting = [info for info in infos if info.state in ("received", "evaluating")]
+    waiting = [info for info in reversed(infos) if info.state in ("received", "evaluating", "challenged")]
     decided = [info for info in infos if info not in waiting][:50]
     return pages.render(
         "review.html", section="Review", waiting=waiting, decided=decided, entries=catalogue.list_entries(session)

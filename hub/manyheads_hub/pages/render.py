@@ -76,7 +76,8 @@ def problem_page(request: Request, problem: Problem, headers: Mapping[str, str] 
     """Return a problem as a page, with its status code and the headers that belong to it."""
     known = getattr(request.state, "pages", None)  # no look into a database that may be what failed
     pages: Pages = known or _pages_for_anyone(request, get_hub(request))
-    page = pages.render("problem.html", section="", status_code=problem.status, problem=problem)
+    back = request.url.path if request.method == "GET" else "/account"  # after signing in; a form is not sent again
+    page = pages.render("problem.html", section="", status_code=problem.status, problem=problem, back=back)
     page.headers.update(headers or {})
     return page
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
+from manyheads_hub.audit.log import record
 from manyheads_hub.auth import Caller
 from manyheads_hub.errors import ConflictError, NotFoundError, SubmissionError
 from manyheads_hub.evaluations import challenges
@@ -69,18 +70,16 @@ def take_answer(hub: Hub, caller: Caller, submission_id: str, answer: ChallengeA
         challenge, submission = _find(session, caller, submission_id)
         _refuse_closed(challenge)
         challenges.accept_answer(session, challenge, answer.statement, answer.images)
+        details = {"statement": answer.statement, "images": len(answer.images)}
+        record(session, caller.actor, "challenge.answered", submission_id, details=details)
         return _to_info(challenge, submission)
 
 
 def _find(session: Session, caller: Caller, submission_id: str) -> tuple[ChallengeRow, SubmissionRow]:
     row = queries.find(session, submission_id)
     challenge = challenges.find(session, submission_id)
-    if (
-        row is None
-        or challenge is None
-        or row.contributor_id != caller.contributor_id
-        or row.generator not in caller.generators
-    ):
+    is_own = row is not None and row.contributor_id == caller.contributor_id and row.generator in caller.generators
+    if row is None or challenge is None or not is_own:
         raise NotFoundError(f"no challenge of a submission {submission_id!r} of yours")
     return challenge, row
 

@@ -5,6 +5,7 @@ is killed loses it for that long. The receiver may see one twice, and knows it b
 Specification: docs/formats/webhook.md.
 """
 
+import asyncio
 import hashlib
 import hmac
 import logging
@@ -27,7 +28,7 @@ EVENT_HEADER = "Manyheads-Event"
 SIGNATURE_HEADER = "Manyheads-Signature"  # t=SECONDS,v1=HEX
 
 RETRY_SECONDS = (10.0, 60.0, 300.0, 1800.0, 7200.0, 21600.0)  # after each failure; then the message is dead: eight hours in all
-SENDING_SECONDS = 20.0  # for one attempt, connecting included
+SENDING_SECONDS = 10.0  # for one attempt, connecting included
 TAKEN_SECONDS = 60.0  # how long a killed courier's message waits for the next
 POLL_SECONDS = 2.0
 MAX_ERROR_CHARACTERS = 300
@@ -116,7 +117,9 @@ def send(parcel: Parcel, authorities: ssl.SSLContext) -> tuple[int | None, str |
     """Send one message; return the answer's status, and what went wrong."""
     try:
         address = resolve(parcel.url, allow_private=parcel.allow_private)
-        status = _post(parcel, address, authorities)
+        status = asyncio.run(_post(parcel, address, authorities))
+    except TimeoutError:
+        return None, f"expected an answer within {SENDING_SECONDS:.0f} s, none was whole by then"
     except Exception as error:  # whatever the way or the answer raises is one failed attempt, not the courier's end
         return None, f"{type(error).__name__}: {error}"[:MAX_ERROR_CHARACTERS]
     if 200 <= status < 300:
@@ -131,7 +134,7 @@ def sign(secret: str, moment: int, body: bytes) -> str:
     return f"t={moment},v1={code}"
 
 
-def _post(parcel: Parcel, address: str, authorities: ssl.SSLContext) -> int:
+async def _post(parcel: Parcel, address: str, authorities: ssl.SSLContext) -> int:
     """Post to the address that was looked at, under the name that it was asked for by: that is what a certificate must say."""
     parts = urlsplit(parcel.url)
     assert parts.hostname is not None  # guard.check_url
@@ -146,8 +149,9 @@ def _post(parcel: Parcel, address: str, authorities: ssl.SSLContext) -> int:
         SIGNATURE_HEADER: sign(parcel.secret, int(time.time()), parcel.body),
     }
     extensions = {"sni_hostname": parts.hostname}
-    with (
-        httpx.Client(timeout=SENDING_SECONDS / 2, verify=authorities, trust_env=False, follow_redirects=False) as client,
+    async with (
+        asyncio.timeout(SENDING_SECONDS),  # a receiver that drips its answer would else hold up everyone's messages
+        httpx.AsyncClient(timeout=SENDING_SECONDS, verify=authorities, trust_env=False, follow_redirects=False) as client,
         client.stream("POST", url, content=parcel.body, headers=headers, extensions=extensions) as response,
     ):
         return response.status_code  # the answer's body is nobody's business

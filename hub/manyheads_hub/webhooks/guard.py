@@ -11,6 +11,9 @@ from urllib.parse import urlsplit
 from manyheads_hub.errors import HubError, InvalidRequestError
 
 MAX_URL_CHARACTERS = 2000
+_INTO_IPV4 = tuple(  # IPv6 that leads to an IPv4 address inside it: no receiver is published under one, an attacker's may be
+    ipaddress.IPv6Network(network) for network in ("::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16")
+)
 
 
 class ForbiddenAddressError(HubError):
@@ -55,5 +58,6 @@ def resolve(url: str, *, allow_private: bool) -> str:
 
 def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(parsed, "ipv4_mapped", None) or getattr(parsed, "sixtofour", None)
-    return (mapped or parsed).is_global and not parsed.is_multicast
+    if parsed.version == 6 and (parsed.is_site_local or any(parsed in network for network in _INTO_IPV4)):
+        return False
+    return parsed.is_global and not parsed.is_multicast

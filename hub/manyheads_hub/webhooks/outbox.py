@@ -14,6 +14,7 @@ from manyheads_shared.document import Document
 from manyheads_shared.manifest import DigestField
 
 EVENTS = (  # actions of the audit log that anyone may subscribe to
+    "submission.challenged",
     "submission.accepted",
     "submission.refused",
     "head.yanked",

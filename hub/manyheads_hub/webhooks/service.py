@@ -3,8 +3,9 @@
 import secrets
 import time
 from collections.abc import Sequence
+from urllib.parse import urlsplit
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from manyheads_hub.audit.log import Actor, record
@@ -40,7 +41,8 @@ def add(session: Session, actor: Actor, url: str, events: Sequence[str], *, allo
         created=clock.now(),
     )
     session.add(row)
-    details = {"url": url, "events": row.events, "allow_private": allow_private}
+    # the rest of an address often opens what lies behind it, and the log is for more readers than the subscription is
+    details = {"host": urlsplit(url).hostname, "events": row.events, "allow_private": allow_private}
     record(session, actor, "webhook.added", row.id, details=details)
     return row
 
@@ -53,8 +55,8 @@ def remove(session: Session, actor: Actor, webhook_id: str, reason: str) -> Webh
     """
     row = get(session, webhook_id)
     row.removed = clock.now()
-    for delivery in deliveries(session, webhook_id, state="waiting"):
-        delivery.state, delivery.error, delivery.finished = "dead", "the subscription ended", clock.now()
+    waiting = update(DeliveryRow).where(DeliveryRow.webhook_id == webhook_id, DeliveryRow.state == "waiting")
+    session.execute(waiting.values(state="dead", error="the subscription ended", finished=row.removed))
     record(session, actor, "webhook.removed", webhook_id, reason=reason)
     return row
 
