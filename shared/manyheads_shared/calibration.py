@@ -55,6 +55,7 @@ class Calibration(Document):
     """The bands of one bundle. Rebuilt with every bundle, for the number of heads in it. Version 1; see `FullCalibration`."""
 
     FORMAT: ClassVar[str] = "manyheads.calibration/1"
+    MAX_BYTES: ClassVar[int] = 128 << 20  # 10,000 heads with their evidence are 65 MB
 
     primary: DigestField
     suite: DigestField

@@ -15,9 +15,14 @@ from manyheads_shared.digest import Digest
 MAX_SEQUENCE = (1 << 31) - 1  # as large as a database's whole numbers are, on PostgreSQL
 
 
-def list_bundles(session: Session) -> list[BundleInfo]:
-    """Return every published bundle, newest first."""
-    return [_to_info(row) for row in queries.published(session)]
+def list_bundles(session: Session, limit: int, offset: int = 0) -> list[BundleInfo]:
+    """Return some published bundles, newest first."""
+    return [_to_info(row) for row in queries.published(session, limit, offset)]
+
+
+def count_bundles(session: Session) -> int:
+    """Return how many bundles were published."""
+    return queries.count_published(session)
 
 
 def get_info(session: Session, sequence: int) -> BundleInfo:
