@@ -4,6 +4,7 @@
 """
 
 import json
+import os
 import shlex
 import shutil
 import sys
@@ -49,28 +50,27 @@ def main(arguments: Sequence[str]) -> int:
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2
-    results = run(QUICK if quick else FULL, parts, tools)
+    busy = os.getloadavg()[0]  # of others: nothing of ours runs yet
+    with grounds.servers:  # PostgreSQL and S3, once they are asked for
+        results = run(QUICK if quick else FULL, parts, tools)
     if not quick:
-        keep(results, arguments)
+        keep(results, arguments, busy)
     return 0
 
 
 def run(scale: Scale, parts: Sequence[str], tools: dict[str, str]) -> Results:
     """Run some parts, and return what was measured."""
     results: Results = {}
-    try:
-        with tempfile.TemporaryDirectory(prefix="manyheads-load-") as folder:
-            if wanted := [part for part in UNDER_LOAD if part in parts]:
-                results |= _run_under_load(scale, wanted, tools, Path(folder))
-        for part, measure in _alone(scale, tools).items():
-            if part in parts:
-                memory = new_memory_folder("manyheads-load-")
-                try:
-                    results[part] = measure(memory)
-                finally:
-                    shutil.rmtree(memory)
-    finally:
-        grounds.servers.close()
+    with tempfile.TemporaryDirectory(prefix="manyheads-load-") as folder:
+        if wanted := [part for part in UNDER_LOAD if part in parts]:
+            results |= _run_under_load(scale, wanted, tools, Path(folder))
+    for part, measure in _alone(scale, tools).items():
+        if part in parts:
+            memory = new_memory_folder("manyheads-load-")
+            try:
+                results[part] = measure(memory)
+            finally:
+                shutil.rmtree(memory)
     return results
 
 
@@ -95,7 +95,7 @@ def _alone(scale: Scale, tools: dict[str, str]) -> dict[str, Callable[[Path], li
     }
 
 
-def keep(results: Results, arguments: Sequence[str]) -> None:
+def keep(results: Results, arguments: Sequence[str], busy: float) -> None:
     """Write the results of a full run; parts that it did not measure stay as they were, with their own date."""
     path = RESULTS / "hub-load.json"
     known: Results = json.loads(path.read_bytes()) if path.exists() else {}
@@ -103,6 +103,7 @@ def keep(results: Results, arguments: Sequence[str]) -> None:
         known[part] = {
             "date": clock.now()[:10],
             "hardware": hardware(),
+            "load_before": round(busy, 1),
             "command": shlex.join(["python", "-m", "benchmarks.hub_load", *arguments]),
             "figures": measured,
         }

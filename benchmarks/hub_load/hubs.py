@@ -47,7 +47,7 @@ def make_open_hub(folder: Path) -> Path:
 
 
 def make_twins(folder: Path, heads: int, grounds: Sequence[str]) -> dict[str, Path]:
-    """Make the same hub on several grounds, the first in its folder, with so many heads in its catalogue and its newest bundle."""
+    """Make the same hub on several grounds, the first being its folder, with so many heads in its newest bundle."""
     first = make_open_hub(folder / "hub-0")
     with open_hub(first) as hub:
         orchard = start_orchard(hub)

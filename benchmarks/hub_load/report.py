@@ -21,7 +21,12 @@ def render(results: Mapping[str, Any]) -> str:
     for part, (title, note, tabulate) in _PARTS.items():
         if part in results:
             measured = results[part]
-            lines += [f"## {title}", "", f"{note} {measured['date']}; {measured['hardware']}; `{measured['command']}`.", ""]
+            lines += [
+                f"## {title}",
+                "",
+                f"{note} {measured['date']}; {measured['hardware']}; load average before {measured['load_before']}; `{measured['command']}`.",
+                "",
+            ]
             lines += [*tabulate(measured["figures"]), ""]
     return "\n".join(lines)
 

@@ -21,14 +21,13 @@ class Slice(Generic[T]):
     items: list[T]
     number: int  # from 1
     count: int  # of pages
-    total: int  # of items
 
 
-def cut(fetch: Fetch[T], total: int, number: int) -> Slice[T]:
+def cut(fetch: Fetch[T], total: int, number: int, size: int = ITEMS_A_PAGE) -> Slice[T]:
     """Return one page for people; a page past the end is the last."""
-    count = max(1, -(-total // ITEMS_A_PAGE))
+    count = max(1, -(-total // size))
     number = min(number, count)
-    return Slice(list(fetch(ITEMS_A_PAGE, (number - 1) * ITEMS_A_PAGE)), number, count, total)
+    return Slice(list(fetch(size, (number - 1) * size)), number, count)
 
 
 def answer(fetch: Fetch[T], response: Response, number: int, size: int = ENTRIES_A_PAGE) -> list[T]:

@@ -33,7 +33,8 @@ FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}  # of what i
 
 router = APIRouter(include_in_schema=False)
 
-COLUMNS_SHOWN = 60  # of a page's picture: with its 50 heads, every one's own generator and ten sources more
+HEADS_A_PAGE = 25  # of the catalogue, with a picture of every head on every source
+COLUMNS_SHOWN = 40  # of a picture: the own generators of a page's heads, and fifteen sources more
 TITLES_SHOWN = 12  # of a bundle's heads in the list of bundles
 CLAIMS_SHOWN = 50  # of the other heads that say yes to a generator's images, those that do most often
 
@@ -59,7 +60,7 @@ class DrawnBand:
 def show_catalogue(pages: PagesDep, session: SessionDep, number: PageNumber = 1) -> HTMLResponse:
     """The catalogue."""
     total = catalogue.count_entries(session, listed=True)
-    page = cut(partial(catalogue.list_entries, session, listed=True), total, number)
+    page = cut(partial(catalogue.list_entries, session, listed=True), total, number, HEADS_A_PAGE)
     newest = bundles.latest_sequence(session)
     whole = build_overlap(page.items)
     overlap = whole.strongest(COLUMNS_SHOWN)
