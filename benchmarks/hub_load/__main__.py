@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from tests.support.memory_folder import new_memory_folder
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 UNDER_LOAD, ALONE = ("reads", "pulls", "submissions"), ("evaluations", "growth")
 
-Results = dict[str, Any]
+Figures = list[dict[str, Any]]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -52,61 +52,59 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     busy = os.getloadavg()[0]  # of others: nothing of ours runs yet
     with grounds.servers:  # PostgreSQL and S3, once they are asked for
-        results = run(QUICK if quick else FULL, parts, tools)
-    if not quick:
-        keep(results, arguments, busy)
+        for part, figures in run(QUICK if quick else FULL, parts, tools):
+            if not quick:
+                keep(part, figures, arguments, busy)
     return 0
 
 
-def run(scale: Scale, parts: Sequence[str], tools: dict[str, str]) -> Results:
-    """Run some parts, and return what was measured."""
-    results: Results = {}
-    with tempfile.TemporaryDirectory(prefix="manyheads-load-") as folder:
-        if wanted := [part for part in UNDER_LOAD if part in parts]:
-            results |= _run_under_load(scale, wanted, tools, Path(folder))
+def run(scale: Scale, parts: Sequence[str], tools: dict[str, str]) -> Iterator[tuple[str, Figures]]:
+    """Run some parts; yield each as soon as it is measured."""
+    if wanted := [part for part in UNDER_LOAD if part in parts]:
+        with tempfile.TemporaryDirectory(prefix="manyheads-load-") as folder:
+            yield from _run_under_load(scale, wanted, tools, Path(folder))
     for part, measure in _alone(scale, tools).items():
         if part in parts:
             memory = new_memory_folder("manyheads-load-")
             try:
-                results[part] = measure(memory)
+                yield part, measure(memory)
             finally:
                 shutil.rmtree(memory)
-    return results
 
 
-def _run_under_load(scale: Scale, parts: Sequence[str], tools: dict[str, str], folder: Path) -> Results:
-    """Run what needs both hubs and nginx up at once."""
+def _run_under_load(scale: Scale, parts: Sequence[str], tools: dict[str, str], folder: Path) -> Iterator[tuple[str, Figures]]:
+    """Run what needs the hubs and nginx up at once."""
     with ExitStack() as stack:
         twins = make_twins(folder, scale.heads, scale.grounds)
         hubs = [stack.enter_context(serving(title, place)) for title, place in twins.items()]
         nginx = stack.enter_context(running_nginx(tools["nginx"], hubs[0].folder, folder / "nginx"))
-        measures: dict[str, Callable[[], list[Any]]] = {
+        measures: dict[str, Callable[[], Figures]] = {
             "reads": lambda: measure_reads(hubs, nginx, tools["wrk"], scale),
             "pulls": lambda: measure_pulls(hubs, nginx, folder, scale.pulls),
             "submissions": lambda: measure_submissions(hubs, folder, scale.submissions),
         }
-        return {part: measures[part]() for part in parts}
+        for part in parts:
+            yield part, measures[part]()
 
 
-def _alone(scale: Scale, tools: dict[str, str]) -> dict[str, Callable[[Path], list[Any]]]:
+def _alone(scale: Scale, tools: dict[str, str]) -> dict[str, Callable[[Path], Figures]]:
     return {
         "evaluations": lambda folder: measure_evaluations(folder / "hub", scale.evaluated),
         "growth": lambda folder: measure_growth(folder, tools["wrk"], scale.sizes, scale.seconds),
     }
 
 
-def keep(results: Results, arguments: Sequence[str], busy: float) -> None:
-    """Write the results of a full run; parts that it did not measure stay as they were, with their own date."""
+def keep(part: str, figures: Figures, arguments: Sequence[str], busy: float) -> None:
+    """Write the figures of one part; the others stay as they were, with their own date."""
     path = RESULTS / "hub-load.json"
-    known: Results = json.loads(path.read_bytes()) if path.exists() else {}
-    for part, measured in results.items():
-        known[part] = {
-            "date": clock.now()[:10],
-            "hardware": hardware(),
-            "load_before": round(busy, 1),
-            "command": shlex.join(["python", "-m", "benchmarks.hub_load", *arguments]),
-            "figures": measured,
-        }
+    known: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
+    known[part] = {
+        "date": clock.now()[:10],
+        "hardware": hardware(),
+        "load_before": round(busy, 1),
+        "command": shlex.join(["python", "-m", "benchmarks.hub_load", *arguments]),
+        "figures": figures,
+    }
     write_atomic(path, (json.dumps(known, indent=1) + "\n").encode())
     write_atomic(path.with_suffix(".md"), render(known).encode())
 

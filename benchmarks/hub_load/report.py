@@ -21,12 +21,9 @@ def render(results: Mapping[str, Any]) -> str:
     for part, (title, note, tabulate) in _PARTS.items():
         if part in results:
             measured = results[part]
-            lines += [
-                f"## {title}",
-                "",
-                f"{note} {measured['date']}; {measured['hardware']}; load average before {measured['load_before']}; `{measured['command']}`.",
-                "",
-            ]
+            beside = f"load average before: {measured['load_before']}"
+            about = f"{measured['date']}; {measured['hardware']}; {beside}; `{measured['command']}`."
+            lines += [f"## {title}", "", f"{note} {about}", ""]
             lines += [*tabulate(measured["figures"]), ""]
     return "\n".join(lines)
 

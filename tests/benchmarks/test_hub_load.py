@@ -18,7 +18,7 @@ RESULTS = Path(benchmarks.__path__[0]) / "results" / "hub-load.json"
 
 @pytest.mark.slow
 def test_a_small_load_test_measures_everything_without_an_error() -> None:
-    found = run(QUICK, ("reads", "pulls", "submissions", "growth"), find_tools())
+    found = dict(run(QUICK, ("reads", "pulls", "submissions", "growth"), find_tools()))
     assert [server["errors"] for cell in found["reads"] for server in cell["servers"].values()] == [0] * 11
     assert all(row[kind]["errors"] == 0 for row in found["pulls"] for kind in ("cold", "warm"))
     for row in found["submissions"]:
