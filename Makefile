@@ -10,7 +10,7 @@ GROUP_BY ?=
 T ?= tests
 
 help: ## Show available commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "manyheads needs $(PYTHON); set PYTHON=… to a Python 3.11 or newer"; exit 1; }
@@ -45,4 +45,7 @@ serve: $(STAMP) ## Run a hub on SQLite and a folder (./runs/hub), with the worke
 bench: $(STAMP) ## Run the benchmarks that need no data beside the project
 	$(BIN)/python -m benchmarks
 
-.PHONY: help setup demo test check fix serve bench
+bench-hub: $(STAMP) ## Put a hub under load beside nginx, and grow one to 10,000 heads; needs nginx and wrk
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.hub_load
+
+.PHONY: help setup demo test check fix serve bench bench-hub

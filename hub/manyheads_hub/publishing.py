@@ -189,7 +189,7 @@ def _build(
         detector_scores=detector_scores,
         heads=entries(),
         degraded=degraded,
-        left_out=[_to_left_out(row, primary) for row in catalogue.all_heads(session) if row.digest not in listed],
+        left_out=[_to_left_out(row, primary) for row in catalogue.left_out_heads(session, primary)],
         owner_keys={key.key_id: key.public_key for key in signers.values()},
         hub_key=hub.keyring.evaluation_key(),
         policy=edition.policy,

@@ -15,7 +15,6 @@ from securesystemslib.signer import SSlibKey
 
 from manyheads_shared.artifact import MAX_HEAD_BYTES, MAX_PRIMARY_BYTES, HeadArtifact, PrimaryArtifact, read_head, read_primary
 from manyheads_shared.calibration import Calibration, read_calibration
-from manyheads_shared.canonical import MAX_DOCUMENT_BYTES
 from manyheads_shared.digest import Digest, digest_bytes, hex_of, verify_digest
 from manyheads_shared.document import Document, Value
 from manyheads_shared.errors import BundleError, SignatureError, StatementError
@@ -84,7 +83,7 @@ class BundleManifest(Document):
         statements = (digest for head in self.heads for digest in (head.owner_statement, head.hub_statement))
         return {
             self.primary: MAX_PRIMARY_BYTES,
-            self.calibration: MAX_DOCUMENT_BYTES,
+            self.calibration: Calibration.MAX_BYTES,
             **{head.head: MAX_HEAD_BYTES for head in self.heads},
             **dict.fromkeys(statements, MAX_STATEMENT_BYTES),
         }

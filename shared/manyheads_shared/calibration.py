@@ -11,6 +11,7 @@ Heads share one family-wise budget: with K heads each gets alpha / K, so that a 
 them, and the middle is taken.
 """
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -55,6 +56,7 @@ class Calibration(Document):
     """The bands of one bundle. Rebuilt with every bundle, for the number of heads in it. Version 1; see `FullCalibration`."""
 
     FORMAT: ClassVar[str] = "manyheads.calibration/1"
+    MAX_BYTES: ClassVar[int] = 128 << 20  # 10,000 heads with their evidence are 65 MB
 
     primary: DigestField
     suite: DigestField
@@ -116,6 +118,13 @@ def read_calibration(data: bytes) -> Calibration:
     """
     marker = f'"format":"{FullCalibration.FORMAT}"'.encode()
     return (FullCalibration if marker in data else Calibration).from_bytes(data)
+
+
+def read_bands(data: bytes) -> Calibration:
+    """Return the bands of a calibration whose bytes are known to be one: much quicker than reading all of it."""
+    value = json.loads(data)
+    fields = {name: value[name] for name in Calibration.model_fields if name != "format"}
+    return Calibration.new(**fields)
 
 
 def fit_thresholds(negatives: Sources, *, head_count: int, rates: Sequence[float] = STATED_RATES) -> tuple[Threshold, ...]:

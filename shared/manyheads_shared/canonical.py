@@ -35,8 +35,8 @@ def from_canonical(data: bytes, *, name: str = "document", max_bytes: int = MAX_
     if len(data) > max_bytes:
         raise ManifestError(f"{name}: expected at most {max_bytes} bytes, got {len(data)}")
     try:
-        value = json.loads(data, object_pairs_hook=refuse_duplicates, parse_constant=_refuse_constant, parse_int=_parse_whole)
-        canonical = to_canonical(value)
+        value, is_plain = _load(data)
+        canonical = data if is_plain else to_canonical(value)
     except (ValueError, RecursionError) as error:
         raise ManifestError(f"{name}: expected canonical JSON (RFC 8785), got something else: {error}") from error
     if canonical != data:
@@ -45,6 +45,31 @@ def from_canonical(data: bytes, *, name: str = "document", max_bytes: int = MAX_
             "Was it edited by hand or re-formatted? Write it again with manyheads."
         )
     return value
+
+
+def _load(data: bytes) -> tuple[Any, bool]:
+    """Return the value, and whether `data` is surely its canonical form: found in a tenth of the time it takes to write that.
+
+    Python's own encoder agrees with RFC 8785 on ASCII whose fractions have no exponent and are none of whole numbers. What is
+    not like that may be canonical all the same.
+    """
+    text, unlike = data.decode(), []
+
+    def parse_fraction(number: str) -> float:
+        if "e" in number or "E" in number or number.endswith(".0"):
+            unlike.append(number)
+        return float(number)
+
+    value = json.loads(
+        text,
+        object_pairs_hook=refuse_duplicates,
+        parse_constant=_refuse_constant,
+        parse_int=_parse_whole,
+        parse_float=parse_fraction,
+    )
+    if unlike or not text.isascii():
+        return value, False
+    return value, json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":")) == text
 
 
 def refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

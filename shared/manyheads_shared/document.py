@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from manyheads_shared.canonical import from_canonical, to_canonical
+from manyheads_shared.canonical import MAX_DOCUMENT_BYTES, from_canonical, to_canonical
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.errors import ManifestError, UnsupportedVersionError
 
@@ -28,6 +28,7 @@ class Document(Value):
     """A value with a name, a version and one canonical form."""
 
     FORMAT: ClassVar[str]  # "manyheads.head/1"
+    MAX_BYTES: ClassVar[int] = MAX_DOCUMENT_BYTES
 
     format: str
 
@@ -56,7 +57,7 @@ class Document(Value):
         """
         name, _, version = cls.FORMAT.partition("/")
         # step 1
-        value = from_canonical(data, name=name)
+        value = from_canonical(data, name=name, max_bytes=cls.MAX_BYTES)
         # step 2
         if not isinstance(value, dict) or not isinstance(value.get("format"), str):
             raise ManifestError(f"{name}: expected a JSON object with a field `format`, got {str(value)[:60]!r}")

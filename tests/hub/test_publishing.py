@@ -99,7 +99,7 @@ def test_another_primary_makes_older_heads_obsolete(hub: Hub, ada: Owner) -> Non
     assert (manifest.primary, manifest.heads) == (digest_bytes(trained_primary("2")), ())
     assert [(e.generator.title, e.state) for e in manifest.left_out] == [("alpha@1", "obsolete")]
     with hub.database.read() as session:
-        assert [entry.state for entry in catalogue.list_entries(session)] == ["obsolete"]
+        assert [entry.state for entry in catalogue.list_entries(session, 10)] == ["obsolete"]
         assert [info.version for info in primaries.list_published(session)] == ["2", "1"]
         bundles.refuse_unpublished(session, digest_bytes(trained_primary("1")))
 
@@ -197,7 +197,7 @@ def test_a_publication_that_was_cut_short_is_made_good(
     assert [entry.generator.title for entry in latest(hub).heads] == ["alpha@1"]
     assert (latest(hub).sequence, find(hub, submission).bundle_sequence) == (2, 2)
     with hub.database.read() as session:
-        assert (queries.unpublished(session), len(queries.published(session))) == (None, 2)
+        assert (queries.unpublished(session), len(queries.published(session, 10))) == (None, 2)
 
 
 def test_a_publication_that_kills_its_workers_is_given_up_and_its_primary_withdrawn(

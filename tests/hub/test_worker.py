@@ -160,7 +160,7 @@ def test_an_older_version_that_is_evaluated_late_does_not_replace_a_newer_one(hu
         ["newer-version-listed"],
     )
     with hub.database.read() as session:
-        states = {entry.generator.title: (entry.state, entry.reason) for entry in catalogue.list_entries(session)}
+        states = {entry.generator.title: (entry.state, entry.reason) for entry in catalogue.list_entries(session, 10)}
     assert states == {"alpha@2": ("listed", None), "alpha@1": ("replaced", "replaced by alpha@2")}
 
 

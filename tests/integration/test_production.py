@@ -85,7 +85,7 @@ def test_two_workers_on_two_replicas_do_each_job_once(hub: Hub, ada: Owner) -> N
         wait_until(lambda: not any(state in ("queued", "leased") for state in states(hub)))
     with hub.database.read() as session:
         assert set(session.scalars(select(JobRow.attempts))) == {1}
-        assert [entry.generator.title for entry in catalogue.list_entries(session)] == ["alpha@1", "beta@1"]
+        assert [entry.generator.title for entry in catalogue.list_entries(session, 10)] == ["alpha@1", "beta@1"]
 
 
 def states(hub: Hub) -> list[str]:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -5,9 +7,21 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from manyheads_shared.calibration import Band, Calibration, Sources, build_calibration, fit_band, fit_thresholds, head_alpha
+from manyheads_shared.calibration import (
+    Band,
+    Calibration,
+    FullCalibration,
+    Sources,
+    build_calibration,
+    fit_band,
+    fit_thresholds,
+    head_alpha,
+    read_bands,
+    read_calibration,
+)
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import ManifestError
+from tests import golden
 from tests.support.makers import NO_DIGEST
 
 logits = st.lists(st.floats(-50, 50, width=32), min_size=1, max_size=60).map(lambda scores: np.array(scores, np.float32))
@@ -180,3 +194,10 @@ def test_a_tolerance_that_is_none_is_refused(alpha: float) -> None:
         Calibration.new(
             primary=NO_DIGEST, suite=NO_DIGEST, detector_alpha=0.1, heads_alpha=alpha, miss_alpha=0.1, detector=band, heads={}
         )
+
+
+def test_the_bands_of_a_full_calibration_are_read_without_the_rest() -> None:
+    whole = read_calibration((Path(golden.__path__[0]) / "v2" / "calibration.json").read_bytes())
+    assert isinstance(whole, FullCalibration)
+    bands = read_bands(whole.to_bytes())
+    assert (type(bands), bands.heads, bands.detector) == (Calibration, whole.heads, whole.detector)

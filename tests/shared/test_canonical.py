@@ -109,3 +109,28 @@ def test_a_document_over_the_limit_is_refused_before_it_is_parsed() -> None:
 def test_a_value_without_a_form_is_a_mistake(value: Any) -> None:
     with pytest.raises(ValueError, match="canonical"):
         to_canonical(value)
+
+
+@given(
+    values,
+    st.integers(0, 10_000),
+    st.sampled_from([b" ", b"0", b".0", b"e0", b"-", b"\\u0061", b"\\/", b"\x7f", b"E+1", b"00"]),
+)
+def test_the_quick_way_of_reading_accepts_nothing_that_the_slow_one_refuses(value: Any, offset: int, more: bytes) -> None:
+    data = to_canonical(value)
+    place = offset % (len(data) + 1)
+    changed = data[:place] + more + data[place:]
+    with suppress(ManifestError):
+        assert to_canonical(from_canonical(changed)) == changed
+
+
+@pytest.mark.parametrize(
+    "text", ["1.0", "-0", "-0.0", "1e-05", "1e+22", "0.00001", "1e-7", "9007199254740993", '{"b":1,"a":2}', '"\\u001F"']
+)
+def test_only_the_one_form_of_a_number_or_a_text_is_read(text: str) -> None:
+    canonical = {"1e+22", "0.00001", "1e-7"}
+    if text in canonical:
+        assert to_canonical(from_canonical(text.encode())) == text.encode()
+    else:
+        with pytest.raises(ManifestError):
+            from_canonical(text.encode())

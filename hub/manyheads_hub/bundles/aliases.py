@@ -48,7 +48,7 @@ def history(session: Session, alias: str) -> list[AliasMove]:
     if alias == LATEST:
         return [
             AliasMove.model_validate({"alias": LATEST, "sequence": row.sequence, "moved": row.published, "reason": None})
-            for row in queries.published(session)
+            for row in queries.publications(session)
         ]
     rows = select(AliasMoveRow).where(AliasMoveRow.alias == alias).order_by(AliasMoveRow.id.desc())
     return [AliasMove.model_validate(row, from_attributes=True) for row in session.scalars(rows)]

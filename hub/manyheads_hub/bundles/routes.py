@@ -1,5 +1,6 @@
 """/v1/bundles, /v1/aliases, /v1/objects and the TUF repository."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -12,6 +13,7 @@ from manyheads_hub.bundles.downloads import ASK_AGAIN, FOR_EVER, send_file
 from manyheads_hub.catalogue.lifecycle import refuse_quarantined
 from manyheads_hub.deps import AdminDep, HubDep, SessionDep
 from manyheads_hub.errors import NotFoundError
+from manyheads_hub.paging import PageNumber, answer
 from manyheads_hub.signing.tuf_files import METADATA, TARGETS, TIMESTAMP
 from manyheads_shared.api import TUF_METADATA_PREFIX, TUF_TARGETS_PREFIX, AliasInfo, AliasMove, AliasRequest, BundleInfo
 from manyheads_shared.digest import DIGEST_PATTERN, Digest, parse_digest
@@ -21,13 +23,15 @@ from manyheads_shared.manifest import TIME_PATTERN
 router = APIRouter(tags=["bundles"])
 tuf_router = APIRouter(tags=["tuf"])
 
+BUNDLES_A_PAGE = 20  # each names every head it holds
+
 AsOf = Annotated[str | None, Query(pattern=TIME_PATTERN, examples=["2026-01-02T03:04:05Z"])]
 
 
 @router.get("/bundles")
-def list_bundles(session: SessionDep) -> list[BundleInfo]:
-    """Every published bundle, newest first."""
-    return service.list_bundles(session)
+def list_bundles(session: SessionDep, response: Response, number: PageNumber = 1) -> list[BundleInfo]:
+    """Published bundles, newest first, a page at a time."""
+    return answer(partial(service.list_bundles, session), response, number, size=BUNDLES_A_PAGE)
 
 
 @router.get("/bundles/latest")

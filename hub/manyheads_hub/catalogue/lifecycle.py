@@ -113,8 +113,8 @@ def release(session: Session, actor: Actor, name: str, version: str, reason: str
     row.state, row.reason = row.state_before or "listed", row.reason_before
     row.state_before = row.reason_before = None
     if row.state == "listed":
-        for other in queries.listed_heads(session, row.primary):
-            if other.generator == row.generator and other.digest != row.digest:
+        for other in queries.listed_head_of(session, row.primary, row.generator):
+            if other.digest != row.digest:
                 row.state, row.reason = "replaced", f"replaced by {other.generator}@{other.version}"
     details = {"head": row.digest, "state": row.state}
     record(session, actor, "head.released", f"{name}@{version}", reason=reason, details=details)

@@ -19,7 +19,7 @@ def build_recall(session: Session, hub: str, name: str, version: str) -> Recall:
     """
     row = get_head(session, name, version)
     generator = to_generator(row)
-    key = queries.signing_keys(session)[row.digest]
+    key = queries.signing_key(session, row.digest)
     changes = [entry for entry in log.newest(session, 1000, subject=generator.title) if entry.action.startswith("head.")]
     return Recall.new(
         hub=hub,
@@ -38,7 +38,7 @@ def build_recall(session: Session, hub: str, name: str, version: str) -> Recall:
 def _spans(session: Session, title: str) -> tuple[BundleSpan, ...]:
     """A name@version never changes its meaning, so a bundle held the head whenever it names it."""
     spans, until = [], None
-    for bundle in bundles.published(session):  # newest first
+    for bundle in bundles.every_published(session):  # newest first
         if title in bundle.generators:
             spans.append(
                 BundleSpan.model_validate(

@@ -1,6 +1,7 @@
 """/v1/catalogue: accepted heads, what becomes of them, and their recalls."""
 
 from collections.abc import Callable
+from functools import partial
 
 from fastapi import APIRouter, Response
 from sqlalchemy.orm import Session
@@ -10,6 +11,7 @@ from manyheads_hub.auth import Holder
 from manyheads_hub.catalogue import lifecycle, recall, service
 from manyheads_hub.deps import AdminDep, HubDep, ReviewerDep, SessionDep
 from manyheads_hub.hub import Hub
+from manyheads_hub.paging import PageNumber, answer
 from manyheads_shared.accounts import Because
 from manyheads_shared.api import CatalogueEntry
 from manyheads_shared.recall import Recall
@@ -20,9 +22,9 @@ Change = Callable[[Session, Actor, str, str, str], int]
 
 
 @router.get("")
-def list_catalogue(session: SessionDep) -> list[CatalogueEntry]:
-    """Every catalogued head; those no longer listed are among them, with their reason."""
-    return service.list_entries(session)
+def list_catalogue(session: SessionDep, response: Response, number: PageNumber = 1) -> list[CatalogueEntry]:
+    """Catalogued heads by generator, a page at a time; those no longer listed are among them, with their reason."""
+    return answer(partial(service.list_entries, session), response, number)
 
 
 @router.get("/{name}/{version}")

@@ -21,9 +21,23 @@ class PictureInfo:
     digest: Digest
 
 
-def list_entries(session: Session) -> list[CatalogueEntry]:
-    """Return every catalogued head, by generator; heads that are no longer listed are among them, with their reason."""
-    return [_to_entry(row) for row in queries.all_heads(session)]
+def list_entries(session: Session, limit: int, offset: int = 0, *, listed: bool | None = None) -> list[CatalogueEntry]:
+    """Return some catalogued heads, by generator: all, those listed, or those listed no longer, with their reason."""
+    return [_to_entry(row) for row in queries.some_heads(session, limit, offset, listed=listed)]
+
+
+def count_entries(session: Session, *, listed: bool) -> int:
+    """Return how many heads are listed, or are listed no longer."""
+    return queries.count_heads(session, listed=listed)
+
+
+def list_measured_on(session: Session, name: str, version: str) -> list[CatalogueEntry]:
+    """Return the other listed heads on a head's primary that were measured on its generator's images.
+
+    Raises:
+        NotFoundError: no head of that name and version.
+    """
+    return [_to_entry(row) for row in queries.measured_on(session, get_head(session, name, version))]
 
 
 def get_entry(session: Session, name: str, version: str) -> CatalogueEntry:

@@ -172,12 +172,11 @@ def _replace_older(session: Session, row: SubmissionRow) -> str | None:
     Returns:
         The name@version that keeps its place, because it was submitted later and was evaluated sooner.
     """
-    for other in catalogue.listed_heads(session, row.primary):
-        if other.generator == row.generator:
-            if _find(session, other.submission_id).created > row.created:
-                return f"{other.generator}@{other.version}"
-            other.state, other.reason = "replaced", f"replaced by {row.generator}@{row.version}"
-            record(session, WORKER, "head.replaced", f"{other.generator}@{other.version}", reason=other.reason)
+    for other in catalogue.listed_head_of(session, row.primary, row.generator):
+        if _find(session, other.submission_id).created > row.created:
+            return f"{other.generator}@{other.version}"
+        other.state, other.reason = "replaced", f"replaced by {row.generator}@{row.version}"
+        record(session, WORKER, "head.replaced", f"{other.generator}@{other.version}", reason=other.reason)
     return None
 
 

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -68,7 +68,7 @@ class Suite:
     set_aside: tuple[Unusable, ...]  # under several labels
     epoch: Digest | None = None  # names the folder's images alone, those that are hidden; None for a part of a suite
 
-    @property
+    @cached_property
     def digest(self) -> Digest:
         """The name of this very list; that of `manyheads_shared.dataset` for a folder in which no image stands twice."""
         rows = [[image.label.kind, image.label.source, str(image.label.external), image.digest] for image in self.images]

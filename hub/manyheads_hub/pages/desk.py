@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Form, Query, Request, Response
@@ -31,6 +32,7 @@ from manyheads_hub.pages.visitor import (
     set_cookie,
     verify_form,
 )
+from manyheads_hub.paging import ITEMS_A_PAGE, PageNumber, cut
 from manyheads_hub.submissions import review
 from manyheads_hub.submissions import service as submissions
 from manyheads_shared.accounts import Scope
@@ -120,14 +122,16 @@ def revoke_token(hub: HubDep, visitor: FormVisitorDep, token_id: int, reason: Te
 
 
 @router.get("/review")
-def show_desk(pages: PagesDep, session: SessionDep, visitor: VisitorDep) -> HTMLResponse:
-    """Everything there is to review: what waits, what was decided, and the catalogue."""
+def show_desk(pages: PagesDep, session: SessionDep, visitor: VisitorDep, number: PageNumber = 1) -> HTMLResponse:
+    """What there is to review: what waits, what was decided lately, and the catalogue, a page of it."""
     visitor.holder.require("review")
-    infos = submissions.list_all(session)
-    waiting = [info for info in reversed(infos) if info.state in ("received", "evaluating", "challenged")]
-    decided = [info for info in infos if info not in waiting][:50]
+    total = sum(catalogue.count_entries(session, listed=listed) for listed in (True, False))
     return pages.render(
-        "review.html", section="Review", waiting=waiting, decided=decided, entries=catalogue.list_entries(session)
+        "review.html",
+        section="Review",
+        waiting=submissions.list_all(session, waiting=True)[::-1],  # first come, first
+        decided=submissions.list_all(session, ITEMS_A_PAGE, waiting=False),
+        page=cut(partial(catalogue.list_entries, session), total, number),
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from itertools import groupby, pairwise
+from itertools import accumulate, groupby, pairwise
 
 from markupsafe import Markup
 
@@ -60,8 +60,8 @@ def heat_legend() -> tuple[tuple[int, str], ...]:
 
 def _column_places(sources: Sequence[Source]) -> list[int]:
     """Pixels from the first column to each, with a gap between groups."""
-    gaps = [0 if before.group == after.group else _GAP for before, after in pairwise(sources)]
-    return [i * _CELL[0] + sum(gaps[:i]) for i in range(len(sources))]
+    steps = (_CELL[0] + (0 if before.group == after.group else _GAP) for before, after in pairwise(sources))
+    return list(accumulate(steps, initial=0))[: len(sources)]
 
 
 def _column_name(source: Source, x: float, top: float) -> Markup:

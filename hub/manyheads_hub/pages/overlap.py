@@ -1,6 +1,6 @@
 """Who says yes to what: heads by sources of the suite, from their evaluations. Pure; drawing is for `plots`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,22 +49,14 @@ class Overlap:
     sources: tuple[Source, ...]
     rows: tuple[Row, ...]
 
-    def row_of(self, generator: Generator) -> "Overlap":
-        """Return the picture of one head alone, without the sources it was not measured on."""
-        row = next(row for row in self.rows if row.generator == generator)
-        cells = tuple(cell for cell in row.cells if cell.yes is not None)
-        return Overlap(tuple(cell.source for cell in cells), (Row(generator, cells),))
-
-    def claims_on(self, generator: Generator) -> tuple[tuple[Generator, ShareInfo], ...]:
-        """Return how often the other heads say yes on images of `generator`, most often first."""
-        source = own_source(generator)
-        claims = [
-            (row.generator, cell.yes)
-            for row in self.rows
-            for cell in row.cells
-            if cell.source == source and cell.yes is not None and not cell.own
-        ]
-        return tuple(sorted(claims, key=lambda claim: (-claim[1].share, claim[0].title)))
+    def strongest(self, count: int) -> "Overlap":
+        """Return the picture with so many columns at most: the heads' own, then those with the highest share of yes."""
+        if len(self.sources) <= count:
+            return self
+        columns = list(zip(*(row.cells for row in self.rows), strict=True))
+        kept = set(sorted(range(len(columns)), key=lambda i: _weight(columns[i]), reverse=True)[:count])
+        rows = (Row(row.generator, tuple(cell for i, cell in enumerate(row.cells) if i in kept)) for row in self.rows)
+        return Overlap(tuple(source for i, source in enumerate(self.sources) if i in kept), tuple(rows))
 
 
 def own_source(generator: Generator) -> Source:
@@ -77,11 +69,23 @@ def source_of(item: SourceInfo) -> Source:
     return Source(item.kind, item.source, item.external)
 
 
+def claims_on(generator: Generator, entries: Iterable[CatalogueEntry]) -> tuple[tuple[Generator, ShareInfo], ...]:
+    """Return how often the heads of `entries` say yes on images of `generator`, most often first."""
+    source = own_source(generator)
+    claims = [
+        (entry.generator, item.yes)
+        for entry in entries
+        for item in entry.evaluation.false_positives
+        if source_of(item) == source and entry.generator.name != generator.name
+    ]
+    return tuple(sorted(claims, key=lambda claim: (-claim[1].share, claim[0].title)))
+
+
 def build_overlap(entries: Sequence[CatalogueEntry]) -> Overlap:
     """Arrange the evaluations of `entries` as heads by sources."""
     measured = [_by_source(entry) for entry in entries]
     found = {source for row in measured for source in row}
-    catalogued = [own_source(entry.generator) for entry in entries]
+    catalogued = {own_source(entry.generator): place for place, entry in reversed(list(enumerate(entries)))}
     sources = tuple(sorted(found, key=lambda source: _rank(source, catalogued)))
     rows = tuple(
         Row(
@@ -99,7 +103,12 @@ def _by_source(entry: CatalogueEntry) -> dict[Source, ShareInfo]:
     return shares | {own_source(entry.generator): entry.evaluation.recall}
 
 
-def _rank(source: Source, catalogued: Sequence[Source]) -> tuple[int, int, str, str]:
+def _weight(column: Sequence[Cell]) -> tuple[bool, float]:
+    """What makes a column worth showing."""
+    return any(cell.own for cell in column), max((cell.yes.share for cell in column if cell.yes is not None), default=0.0)
+
+
+def _rank(source: Source, catalogued: Mapping[Source, int]) -> tuple[int, int, str, str]:
     """Groups in order; inside the generated, catalogued generators in the order of the rows, so that they form a diagonal."""
-    place = catalogued.index(source) if source in catalogued else len(catalogued)
+    place = catalogued.get(source, len(catalogued))
     return GROUPS.index(source.group), place, source.kind, source.name

@@ -1,9 +1,10 @@
 """The pages' addresses. Each handler gathers values from the slices' services and renders one template."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from functools import partial
+from typing import Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse
 from markupsafe import Markup
 
@@ -16,9 +17,10 @@ from manyheads_hub.hub import Hub
 from manyheads_hub.pages import queries, words
 from manyheads_hub.pages.false_positives import list_sections, worst_source
 from manyheads_hub.pages.heat_map import heat_map
-from manyheads_hub.pages.overlap import build_overlap
+from manyheads_hub.pages.overlap import build_overlap, claims_on
 from manyheads_hub.pages.plots import band_axis, band_extent, band_row
 from manyheads_hub.pages.render import STATIC_TYPES, PagesDep, static_file
+from manyheads_hub.paging import ITEMS_A_PAGE, PageNumber, cut
 from manyheads_hub.primaries import service as primaries
 from manyheads_hub.submissions import service as submissions
 from manyheads_shared.api import CatalogueEntry, EvaluationInfo, SourceInfo
@@ -27,22 +29,14 @@ from manyheads_shared.digest import parse_digest
 from manyheads_shared.errors import ManifestError
 from manyheads_shared.manifest import Generator
 
-ITEMS_A_PAGE = 50
 FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}  # of what is named by its content
 
 router = APIRouter(include_in_schema=False)
 
-T = TypeVar("T")
-PageNumber = Annotated[int, Query(alias="page", ge=1, le=1_000_000)]
-
-
-@dataclass(frozen=True)
-class Slice(Generic[T]):
-    """One page of a list."""
-
-    items: list[T]
-    number: int  # from 1
-    count: int  # of pages
+HEADS_A_PAGE = 25  # of the catalogue, with a picture of every head on every source
+COLUMNS_SHOWN = 40  # of a picture: the own generators of a page's heads, and fifteen sources more
+TITLES_SHOWN = 12  # of a bundle's heads in the list of bundles
+CLAIMS_SHOWN = 50  # of the other heads that say yes to a generator's images, those that do most often
 
 
 @dataclass(frozen=True)
@@ -63,21 +57,25 @@ class DrawnBand:
 
 
 @router.get("/")
-def show_catalogue(pages: PagesDep, session: SessionDep) -> HTMLResponse:
+def show_catalogue(pages: PagesDep, session: SessionDep, number: PageNumber = 1) -> HTMLResponse:
     """The catalogue."""
-    entries = catalogue.list_entries(session)
-    listed = [entry for entry in entries if entry.state == "listed"]
+    total = catalogue.count_entries(session, listed=True)
+    page = cut(partial(catalogue.list_entries, session, listed=True), total, number, HEADS_A_PAGE)
     newest = bundles.latest_sequence(session)
-    overlap = build_overlap(listed)
-    title = f"How often each of {len(listed)} heads says yes on each of {len(overlap.sources)} sources of the suite"
+    whole = build_overlap(page.items)
+    overlap = whole.strongest(COLUMNS_SHOWN)
+    title = f"How often each of {len(page.items)} heads says yes on each of {len(overlap.sources)} sources of the suite"
     return pages.render(
         "catalogue.html",
         section="Catalogue",
         primary=primaries.get_current(session),
         bundle=bundles.get_info(session, newest) if newest else None,
-        listed=[Listed(entry, worst_source(entry.evaluation, entry.generator, external=False)) for entry in listed],
-        unlisted=[entry for entry in entries if entry.state != "listed"],
+        page=page,
+        listed=[Listed(entry, worst_source(entry.evaluation, entry.generator, external=False)) for entry in page.items],
+        unlisted=catalogue.list_entries(session, ITEMS_A_PAGE, listed=False),
+        unlisted_count=catalogue.count_entries(session, listed=False),
         overlap=overlap,
+        sources_left_out=len(whole.sources) - len(overlap.sources),
         picture=heat_map(overlap, title=title, name="overlap-picture"),
     )
 
@@ -86,16 +84,19 @@ def show_catalogue(pages: PagesDep, session: SessionDep) -> HTMLResponse:
 def show_head(pages: PagesDep, hub: HubDep, session: SessionDep, name: str, version: str) -> HTMLResponse:
     """A head card."""
     entry = catalogue.get_entry(session, name, version)
-    everyone = build_overlap([entry, *_others(catalogue.list_entries(session), entry)])
-    alone = everyone.row_of(entry.generator)
+    whole = build_overlap([entry])
+    alone = whole.strongest(COLUMNS_SHOWN)
     title = f"How often {entry.generator.title} says yes on each of {len(alone.sources)} sources of the suite"
+    claims = claims_on(entry.generator, catalogue.list_measured_on(session, name, version))
     return pages.render(
         "head.html",
         section="Catalogue",
         entry=entry,
         overlap=alone,
         picture=heat_map(alone, title=title, name="row-picture"),
-        claims=everyone.claims_on(entry.generator),
+        sources_left_out=len(whole.sources) - len(alone.sources),
+        claims=claims[:CLAIMS_SHOWN],
+        claims_count=len(claims),
         pictures=catalogue.list_pictures(session, entry.head),
         owner_key=queries.owner_key(session, entry.head),
         bundle_sequence=queries.first_bundle(session, entry.head),
@@ -119,7 +120,8 @@ def send_picture(session: SessionDep, blobs: BlobsDep, name: str) -> Response:
 @router.get("/submissions")
 def list_submissions(pages: PagesDep, session: SessionDep, number: PageNumber = 1) -> HTMLResponse:
     """Every submission, newest first."""
-    return pages.render("submissions.html", section="Submissions", page=_cut(submissions.list_all(session), number))
+    page = cut(partial(submissions.list_all, session), submissions.count_all(session), number)
+    return pages.render("submissions.html", section="Submissions", page=page)
 
 
 @router.get("/submissions/{submission_id}")
@@ -132,27 +134,30 @@ def show_submission(pages: PagesDep, session: SessionDep, submission_id: str) ->
 @router.get("/bundles")
 def list_bundles(pages: PagesDep, session: SessionDep, number: PageNumber = 1) -> HTMLResponse:
     """Every published bundle, newest first."""
-    infos = bundles.list_bundles(session)
     return pages.render(
         "bundles.html",
         section="Bundles",
-        page=_cut(infos, number),
-        newest=infos[0].sequence if infos else None,
+        page=cut(partial(bundles.list_bundles, session), bundles.count_bundles(session), number),
+        titles_shown=TITLES_SHOWN,
+        newest=bundles.latest_sequence(session),
         primaries=queries.primary_titles(session),
     )
 
 
 @router.get("/bundles/{sequence:int}")
-def show_bundle(pages: PagesDep, session: SessionDep, blobs: BlobsDep, sequence: int) -> HTMLResponse:
+def show_bundle(pages: PagesDep, session: SessionDep, blobs: BlobsDep, sequence: int, number: PageNumber = 1) -> HTMLResponse:
     """One bundle: its heads, thresholds, promises and objects."""
     info, manifest, calibration = bundles.get_bundle(session, blobs, sequence)
+    page = cut(lambda limit, offset: manifest.heads[offset : offset + limit], len(manifest.heads), number)
     extent = band_extent([calibration.detector, *calibration.heads.values()])
-    questions = [(None, calibration.detector), *((head.generator, calibration.heads[head.head]) for head in manifest.heads)]
+    questions = [(None, calibration.detector), *((head.generator, calibration.heads[head.head]) for head in page.items)]
     return pages.render(
         "bundle.html",
         section="Bundles",
         bundle=info,
         manifest=manifest,
+        page=page,
+        left_out_shown=ITEMS_A_PAGE,
         newest=bundles.get_latest(session).sequence,
         primaries=queries.primary_titles(session),
         bands=[DrawnBand(generator, band, band_row(band, extent)) for generator, band in questions],
@@ -169,13 +174,6 @@ def send_static(name: str) -> Response:
     return Response(static_file(name), headers=FOR_EVER | {"Content-Type": STATIC_TYPES[name]})
 
 
-def _others(entries: list[CatalogueEntry], entry: CatalogueEntry) -> list[CatalogueEntry]:
-    """The listed heads that a head can be compared with: on the same primary."""
-    return [
-        other for other in entries if other.state == "listed" and other.primary == entry.primary and other.head != entry.head
-    ]
-
-
 def _false_positives(hub: Hub, evaluation: EvaluationInfo, generator: Generator) -> dict[str, Any]:
     """What the table of false positives shows."""
     return {
@@ -183,10 +181,3 @@ def _false_positives(hub: Hub, evaluation: EvaluationInfo, generator: Generator)
         "worst": worst_source(evaluation, generator, external=False),
         "worst_external": worst_source(evaluation, generator, external=True),
     }
-
-
-def _cut(items: list[T], number: int) -> Slice[T]:
-    """Return one page of a list; a page past the end is the last."""
-    count = max(1, -(-len(items) // ITEMS_A_PAGE))
-    number = min(number, count)
-    return Slice(items[(number - 1) * ITEMS_A_PAGE : number * ITEMS_A_PAGE], number, count)

@@ -8,10 +8,20 @@ from sqlalchemy.orm import Session
 from manyheads_hub.tables import OfferRow, SubmissionRow, UploadRow
 from manyheads_shared.digest import Digest
 
+WAITING = ("received", "evaluating", "challenged")
 
-def everything(session: Session) -> Sequence[SubmissionRow]:
-    """Every submission, newest first."""
-    return session.scalars(select(SubmissionRow).order_by(SubmissionRow.created.desc(), SubmissionRow.id)).all()
+
+def some(session: Session, limit: int | None, offset: int = 0, *, waiting: bool | None = None) -> Sequence[SubmissionRow]:
+    """Some submissions, newest first: any, those that wait, or those decided."""
+    query = select(SubmissionRow).order_by(SubmissionRow.created.desc(), SubmissionRow.id).limit(limit).offset(offset)
+    if waiting is not None:
+        query = query.where(SubmissionRow.state.in_(WAITING) if waiting else SubmissionRow.state.not_in(WAITING))
+    return session.scalars(query).all()
+
+
+def count(session: Session) -> int:
+    """How many submissions there are."""
+    return session.scalars(select(func.count()).select_from(SubmissionRow)).one()
 
 
 def of_contributor(session: Session, contributor_id: int) -> Sequence[SubmissionRow]:

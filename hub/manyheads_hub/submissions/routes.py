@@ -1,10 +1,13 @@
 """/v1/submissions, for owners, each their own; /v1/review, for reviewers, all of them."""
 
+from functools import partial
+
 from anyio import to_thread
 from fastapi import APIRouter, Response
 
 from manyheads_hub.deps import CallerDep, DoorDep, HubDep, ReadingCallerDep, ReviewerDep, SessionDep
 from manyheads_hub.evaluations.policy import read_policy
+from manyheads_hub.paging import PageNumber, answer
 from manyheads_hub.submissions import answers, review, service
 from manyheads_shared.accounts import Because
 from manyheads_shared.api import API_PREFIX, BudgetInfo, ChallengeAnswer, ChallengeInfo, SubmissionInfo, SubmissionRequest
@@ -55,9 +58,11 @@ def get_budget(hub: HubDep, session: SessionDep, caller: ReadingCallerDep) -> Bu
 
 
 @router.get("/review/submissions")
-def list_all_submissions(session: SessionDep, holder: ReviewerDep) -> list[SubmissionInfo]:
-    """Everyone's submissions, newest first, with their figures."""
-    return service.list_all(session)
+def list_all_submissions(
+    session: SessionDep, holder: ReviewerDep, response: Response, number: PageNumber = 1
+) -> list[SubmissionInfo]:
+    """Everyone's submissions, newest first, with their figures, a page at a time."""
+    return answer(partial(service.list_all, session), response, number)
 
 
 @router.get("/review/submissions/{submission_id}")

@@ -23,9 +23,16 @@ from manyheads_shared.api import BudgetInfo, EvaluationInfo, SubmissionInfo, Sub
 from manyheads_shared.digest import Digest
 
 
-def list_all(session: Session) -> list[SubmissionInfo]:
-    """Return every submission, newest first."""
-    return [_to_info(session, row) for row in queries.everything(session)]
+def list_all(
+    session: Session, limit: int | None = None, offset: int = 0, *, waiting: bool | None = None
+) -> list[SubmissionInfo]:
+    """Return submissions, newest first: any, those that wait, or those decided."""
+    return [_to_info(session, row) for row in queries.some(session, limit, offset, waiting=waiting)]
+
+
+def count_all(session: Session) -> int:
+    """Return how many submissions there are."""
+    return queries.count(session)
 
 
 def list_own(session: Session, caller: Caller) -> list[SubmissionInfo]:

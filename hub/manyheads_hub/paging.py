@@ -1,0 +1,38 @@
+"""Long lists, a page at a time: nothing that grows with the hub is answered, or read from the database, whole."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Generic, TypeVar
+
+from fastapi import Query, Response
+
+ENTRIES_A_PAGE = 100  # of an API's list: 400 kB of heads measured on 20 sources
+ITEMS_A_PAGE = 50  # of a page for people
+
+T = TypeVar("T")
+PageNumber = Annotated[int, Query(alias="page", ge=1, le=1_000_000)]
+Fetch = Callable[[int, int], Sequence[T]]  # so many items, so many passed over
+
+
+@dataclass(frozen=True)
+class Slice(Generic[T]):
+    """One page of a list."""
+
+    items: list[T]
+    number: int  # from 1
+    count: int  # of pages
+
+
+def cut(fetch: Fetch[T], total: int, number: int, size: int = ITEMS_A_PAGE) -> Slice[T]:
+    """Return one page for people; a page past the end is the last."""
+    count = max(1, -(-total // size))
+    number = min(number, count)
+    return Slice(list(fetch(size, (number - 1) * size)), number, count)
+
+
+def answer(fetch: Fetch[T], response: Response, number: int, size: int = ENTRIES_A_PAGE) -> list[T]:
+    """Return one page for a program, and say where the next one is (RFC 8288); a page past the end is empty."""
+    items = list(fetch(size + 1, (number - 1) * size))
+    if len(items) > size:
+        response.headers["Link"] = f'<?page={number + 1}>; rel="next"'
+    return items[:size]
