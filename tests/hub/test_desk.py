@@ -121,6 +121,13 @@ def test_a_reviewer_refuses_what_waits(desk: Desk) -> None:
         assert "A reviewer of this hub refused it" in stranger.get(f"/submissions/{WAITING}").text
 
 
+def test_a_reviewer_sees_what_a_submission_claims_most(desk: Desk) -> None:
+    with desk.signed_in("reviewer") as browser:
+        figures = browser.get("/review/submissions/c00000000001").text.partition('id="figures"')[2]
+    assert "on dcgan-litalien" in figures
+    assert "no other source" not in figures
+
+
 def test_quarantine_is_for_maintainers(desk: Desk) -> None:
     with desk.signed_in("reviewer") as browser:
         page = browser.get(HEAD)

@@ -19,6 +19,7 @@ from manyheads_hub.catalogue import service as catalogue
 from manyheads_hub.deps import HubDep, SessionDep
 from manyheads_hub.errors import UnauthorisedError
 from manyheads_hub.evaluations import jobs
+from manyheads_hub.pages.false_positives import worst_source
 from manyheads_hub.pages.render import PagesDep
 from manyheads_hub.pages.visitor import (
     FORM_COOKIE,
@@ -139,10 +140,17 @@ def show_desk(pages: PagesDep, session: SessionDep, visitor: VisitorDep, number:
 def review_submission(pages: PagesDep, session: SessionDep, visitor: VisitorDep, submission_id: str) -> HTMLResponse:
     """One submission whole, with its figures and what the gate said."""
     visitor.holder.require("review")
+    submission = submissions.get(session, submission_id)
+    worst = {
+        external: submission.evaluation and worst_source(submission.evaluation, submission.generator, external=external)
+        for external in (False, True)
+    }
     return pages.render(
         "review_submission.html",
         section="Review",
-        submission=submissions.get(session, submission_id),
+        submission=submission,
+        worst=worst[False],
+        worst_external=worst[True],
         last_error=jobs.last_error(session, submission_id),
         history=log.newest(session, 50, subject=submission_id),
     )
