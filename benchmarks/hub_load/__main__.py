@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str]) -> int:
     except UsageError as error:
         print(error, file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends every server in order
     busy = os.getloadavg()[0]  # of others: nothing of ours runs yet
     with grounds.servers:  # PostgreSQL and S3, once they are asked for
         for part, figures in run(QUICK if quick else FULL, parts, tools):
@@ -59,15 +61,19 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run(scale: Scale, parts: Sequence[str], tools: dict[str, str]) -> Iterator[tuple[str, Figures]]:
-    """Run some parts; yield each as soon as it is measured."""
+    """Run some parts; yield each as soon as it is measured, and what grows at every size."""
     if wanted := [part for part in UNDER_LOAD if part in parts]:
         with tempfile.TemporaryDirectory(prefix="manyheads-load-") as folder:
             yield from _run_under_load(scale, wanted, tools, Path(folder))
     for part, measure in _alone(scale, tools).items():
         if part in parts:
             memory = new_memory_folder("manyheads-load-")
+            figures: Figures = []
             try:
-                yield part, measure(memory)
+                for row in measure(memory):
+                    print(row, flush=True)
+                    figures.append(row)
+                    yield part, list(figures)
             finally:
                 shutil.rmtree(memory)
 
@@ -87,7 +93,7 @@ def _run_under_load(scale: Scale, parts: Sequence[str], tools: dict[str, str], f
             yield part, measures[part]()
 
 
-def _alone(scale: Scale, tools: dict[str, str]) -> dict[str, Callable[[Path], Figures]]:
+def _alone(scale: Scale, tools: dict[str, str]) -> dict[str, Callable[[Path], Iterator[dict[str, Any]]]]:
     return {
         "evaluations": lambda folder: measure_evaluations(folder / "hub", scale.evaluated),
         "growth": lambda folder: measure_growth(folder, tools["wrk"], scale.sizes, scale.seconds),

@@ -1,6 +1,7 @@
 """What the worker takes: one evaluation and one publication, by the heads in the catalogue. In one process, loaded."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,12 @@ from tests.support.live_hub import enrol, find, package, submit
 from tests.support.makers import SIZE, make_generator
 
 
-def measure_evaluations(folder: Path, sizes: tuple[int, ...]) -> list[dict[str, Any]]:
+def measure_evaluations(folder: Path, sizes: tuple[int, ...]) -> Iterator[dict[str, Any]]:
     """Measure at each size of the catalogue, in a hub whose heads have proof images that are there."""
-    found = []
     with growing(folder) as (hub, orchard):
         ada = enrol(hub, "ada", ["alpha"])
         for version, heads in enumerate(sizes, 1):
-            found.append(_measure(hub, orchard, heads, submit(hub, ada, package(ada, make_generator(version=str(version))))))
-            print(found[-1], flush=True)
-    return found
+            yield _measure(hub, orchard, heads, submit(hub, ada, package(ada, make_generator(version=str(version)))))
 
 
 def _measure(hub: Hub, orchard: Orchard, heads: int, submission: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A hub that grows: at each size what a page, a pull and a publication cost. In memory, so that no disk is measured."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,34 +18,29 @@ from manyheads_hub.tables import BundleRow
 from manyheads_shared.api import BundleInfo
 
 
-def measure_growth(folder: Path, wrk: str, sizes: Sequence[int], seconds: int) -> list[dict[str, Any]]:
+def measure_growth(folder: Path, wrk: str, sizes: Sequence[int], seconds: int) -> Iterator[dict[str, Any]]:
     """Measure at each size.
 
     Args:
         seconds: of wrk on each address.
     """
-    found: list[dict[str, Any]] = []
     with growing(folder / "hub") as (hub, orchard), serving("growing", folder / "hub") as served:
         for heads in sizes:
-            began = time.perf_counter()
+            before, began = len(orchard.heads), time.perf_counter()
             orchard.grow(heads)
             planted = time.perf_counter()
             bundle = orchard.publish()
             published = time.perf_counter()
             store = str(folder / f"store-{heads}")
-            found.append(
-                {
-                    "heads": heads,
-                    "admission_ms": round(1000 * (planted - began) / (heads - (found[-1]["heads"] + 1 if found else 0)), 1),
-                    "publication_seconds": round(published - planted, 2),
-                    **_weigh(hub, bundle),
-                    "reads": _read(partial(ask, wrk, served.url, connections=1, seconds=seconds), heads, bundle),
-                    "cold_pull": _pull(hub, store, served.url),
-                    **_one_more(hub, orchard, store, served.url),
-                }
-            )
-            print(found[-1], flush=True)
-    return found
+            yield {
+                "heads": heads,
+                "admission_ms": round(1000 * (planted - began) / (heads - before), 1),
+                "publication_seconds": round(published - planted, 2),
+                **_weigh(hub, bundle),
+                "reads": _read(partial(ask, wrk, served.url, connections=1, seconds=seconds), heads, bundle),
+                "cold_pull": _pull(hub, store, served.url),
+                **_one_more(hub, orchard, store, served.url),
+            }
 
 
 def _weigh(hub: Hub, bundle: BundleInfo) -> dict[str, int]:

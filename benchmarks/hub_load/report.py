@@ -123,7 +123,7 @@ _SIZES = {
 _PARTS: Mapping[str, tuple[str, str, Callable[[Figures], list[str]]]] = {
     "reads": (
         "Reads",
-        "wrk, 16 connections; each cell three times in turn: the median, and what the three lie between.",
+        "wrk, 8 connections; each cell three times in turn: the median, and what the three lie between.",
         _reads,
     ),
     "pulls": ("Pulls at once", "Real clients in four processes, each into a store of its own, all verified.", _pulls),

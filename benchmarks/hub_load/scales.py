@@ -21,5 +21,5 @@ class Scale:
     sizes: tuple[int, ...]  # heads in the growing catalogue
 
 
-FULL = Scale(3, 3, 1, 16, (EMBEDDED, PRODUCTION), 100, 16, 100, (1, 20, 80), (10, 100, 1_000, 10_000))
+FULL = Scale(3, 3, 1, 8, (EMBEDDED, PRODUCTION), 100, 16, 100, (1, 20, 80), (10, 100, 1_000, 10_000))
 QUICK = Scale(1, 1, 0, 4, (EMBEDDED,), 4, 3, 3, (1,), (2, 4))

@@ -7,7 +7,7 @@ from typing import Annotated, Generic, TypeVar
 from fastapi import Query, Response
 
 ENTRIES_A_PAGE = 100  # of an API's list: 400 kB of heads measured on 20 sources
-ITEMS_A_PAGE = 50  # of a page for people
+ITEMS_A_PAGE = 50  # of a page for people, where nothing else is said
 
 T = TypeVar("T")
 PageNumber = Annotated[int, Query(alias="page", ge=1, le=1_000_000)]

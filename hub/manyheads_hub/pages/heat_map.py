@@ -18,6 +18,13 @@ _LETTER = 7.6  # pixels a letter takes at 12.5 px, at most on average
 _SLANT = math.radians(50)  # of the column names
 _LETTERS_SHOWN = 26  # longer names are cut; the cell's tooltip has the whole
 
+# with %, which takes a third of the time that `format` does: a page has a thousand cells
+_HEAT_CELL = Markup(
+    '<g class="%s"><title>%s on %s: %s</title><rect x="%.1f" y="%.1f" width="%d" height="%d"/>%s'
+    '<text x="%.1f" y="%.1f">%s</text></g>'
+)
+_FRAME = Markup('<rect class="own" x="%.1f" y="%.1f" width="%d" height="%d"/>')
+
 
 def heat_map(overlap: Overlap, *, title: str, name: str) -> Markup:
     """Draw heads by sources, the share of yes in every cell, own generators framed.
@@ -97,19 +104,10 @@ def _heat_cell(row: Row, cell: Cell, x: float, y: float) -> Markup:
         kind = f"h{heat_class(cell.yes.share)}"
         written = figure(cell.yes.share)
         said = f"yes {cell.yes.hits} of {cell.yes.total} times, {percent(cell.yes.share)} ({interval(cell.yes)})"
-    frame = Markup()
-    if cell.own:
-        frame = Markup('<rect class="own" x="{:.1f}" y="{:.1f}" width="{}" height="{}"/>').format(
-            x + 2.5, y + 2.5, width - 5, height - 5
-        )
+    frame = _FRAME % (x + 2.5, y + 2.5, width - 5, height - 5) if cell.own else ""
     about = "images of its own generator" if cell.own else cell.source.name
-    return Markup(
-        '<g class="{}"><title>{} on {}: {}</title><rect x="{:.1f}" y="{:.1f}" width="{}" height="{}"/>{}'
-        '<text x="{:.1f}" y="{:.1f}">{}</text></g>'
-    ).format(
-        kind, row.generator.title, about, said, x + 1, y + 1, width - 2, height - 2, frame,
-        x + width / 2, y + height / 2 + 4.5, written,
-    )  # fmt: skip
+    place = (x + 1, y + 1, width - 2, height - 2)
+    return _HEAT_CELL % (kind, row.generator.title, about, said, *place, frame, x + width / 2, y + height / 2 + 4.5, written)
 
 
 def _shorten(name: str) -> str:
