@@ -38,11 +38,8 @@ def _run(main: Callable[[], None], arguments: list[str]) -> None:
 
 def children(pid: int) -> list[int]:
     """The processes that a process has started and that still run."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and _parent(folder) == pid:
-            found.append(int(folder.name))
-    return found
+    folders = (folder for folder in Path("/proc").iterdir() if folder.name.isdigit())
+    return [int(folder.name) for folder in folders if _parent(folder) == pid]
 
 
 def _parent(folder: Path) -> int | None:

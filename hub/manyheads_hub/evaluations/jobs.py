@@ -24,6 +24,7 @@ _KINDS: dict[str, JobKind] = {kind: kind for kind in get_args(JobKind)}
 LEASE_SECONDS = 30.0  # how long a killed worker's job waits for the next worker
 MAX_ATTEMPTS = 3  # then the job is dead: it fails, or kills its worker, whatever we do
 RETRY_SECONDS = (5.0, 30.0)  # after the first failure, after the second
+OUTAGE_SECONDS = 5.0  # until a job is tried again that the database or the storage failed
 
 
 class LeaseLostError(ManyheadsError):
@@ -122,6 +123,17 @@ def retry(session: Session, lease: Lease, error: str) -> bool:
         return False
     _requeue(session, row, after=RETRY_SECONDS[lease.attempt - 1], error=error)
     return True
+
+
+def postpone(session: Session, lease: Lease, error: str) -> None:
+    """Put back a job that could not be done while the database or the storage was away; the attempt does not count.
+
+    Raises:
+        LeaseLostError: another worker holds it.
+    """
+    row = _holder(session, lease)
+    row.attempts -= 1
+    _requeue(session, row, after=OUTAGE_SECONDS, error=error)
 
 
 def bury(session: Session, lease: Lease, error: str) -> None:
