@@ -10,6 +10,14 @@ from tests.faults.run import Outcome
 SHOWN = 20  # violations of one invariant that are shown
 KILLED = {"stalled worker": "stalled beyond its lease: worker", "job": "killed: process of a job"}
 
+GROUND = (
+    "All on one machine, beside other work: two replicas of the API, two workers, PostgreSQL, S3 (Swift), two owners,",
+    "two clients, two readers, a maintainer, a webhook receiver that fails at times. PostgreSQL runs with `fsync=off`:",
+    "its kills are those of processes, not power cuts. The S3 server's front is killed, its backends 0.7 s later: Swift",
+    "lists an object after it has written it, and killed in between it would keep one that no list shows, which S3",
+    "promises never to do.",
+)
+
 
 def to_json(outcome: Outcome) -> dict[str, Any]:
     return {
@@ -45,11 +53,9 @@ def to_markdown(outcome: Outcome) -> str:
     lines = [
         "# The hub under kills",
         "",
-        f"`{told['command']}`, {told['date'][:10]}; {told['hardware']}. All on one machine, beside other work: two replicas of the",
-        "API, two workers, PostgreSQL, S3 (Swift), two owners, two clients, two readers, a maintainer, a webhook receiver that",
-        "fails at times. PostgreSQL runs with `fsync=off`: its kills are those of processes, not power cuts. The S3 server's front",
-        "is killed, its backends 0.7 s later: Swift lists an object after it has written it, and killed in between it would keep",
-        "one that no list shows, which S3 promises never to do.",
+        f"`{told['command']}`, {told['date'][:10]}; {told['hardware']}.",
+        "",
+        *GROUND,
         "",
         "## What was done",
         "",

@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import func, select, update
 
 from manyheads_hub.hub import Hub
+from manyheads_hub.serving import do_chores
 from manyheads_hub.tables import JobRow, SubmissionRow
 from manyheads_hub.webhooks.tables import DeliveryRow
 from tests.faults.evidence import Evidence
@@ -116,6 +117,8 @@ def _drain(stage: Stage, pace: Pace) -> int:
             driver.ended.append(driver.exit_code)
     if pace.hurry:
         let_leases_run_out(stage.hub)
+    _until(lambda: not _waiting_jobs(stage.hub, hurry=pace.hurry), stage, deadline)
+    do_chores(stage.hub)  # the housekeeper's hour
     _until(lambda: not _waiting_jobs(stage.hub, hurry=pace.hurry), stage, deadline)
     patient, hurried = time.monotonic() + (0 if pace.hurry else PATIENCE_SECONDS), 0
     while _waiting_messages(stage.hub) and time.monotonic() < deadline:

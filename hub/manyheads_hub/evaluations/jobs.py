@@ -193,6 +193,12 @@ def last_error(session: Session, kind: JobKind, subject: str) -> str | None:
     return session.scalars(query).one_or_none()
 
 
+def was_exhausted(session: Session, kind: JobKind) -> bool:
+    """Whether the newest job of a kind was given up because each attempt before had killed its worker."""
+    row = session.scalars(select(JobRow).where(JobRow.kind == kind).order_by(JobRow.id.desc()).limit(1)).one_or_none()
+    return row is not None and row.state == "dead" and row.attempts > MAX_ATTEMPTS
+
+
 def queue_position(session: Session, kind: JobKind, subject: str) -> int | None:
     """How many jobs of its kind come before a job, and itself; None when it does not wait."""
     own = _waiting(session, kind, subject)

@@ -107,7 +107,8 @@ def _differing(newest: BundleManifest, heads: list[HeadRow]) -> Iterator[str]:
     for head in heads:
         is_held = head.digest in held
         if (head.state == "listed") != is_held:
-            yield f"{head.generator}@{head.version} is {head.state}, and {'in' if is_held else 'not in'} bundle {newest.sequence}"
+            where = f"{'in' if is_held else 'not in'} bundle {newest.sequence}"
+            yield f"{head.generator}@{head.version} is {head.state}, and {where}"
 
 
 def _stuck(stage: Stage, newest: int) -> Iterator[str]:
