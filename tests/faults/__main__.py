@@ -33,8 +33,8 @@ def main() -> int:
         folder = given.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         pace = SHORT if given.minutes < SHORT_BELOW else LONG
-        outcome = run_faults(folder, seed=seed, minutes=given.minutes, pace=pace, tell=_tell)
-        grounds.servers.close()
+        with grounds.servers:
+            outcome = run_faults(folder, seed=seed, minutes=given.minutes, pace=pace, tell=_tell)
     told = to_json(outcome)
     if given.write:
         write_atomic(given.write.with_suffix(".json"), (json.dumps(told, indent=2) + "\n").encode())

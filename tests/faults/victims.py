@@ -89,10 +89,12 @@ class Server:
     def restart(self, pause: float) -> None:
         """Kill it, and start it again after a pause, in seconds."""
         self.is_up = False
-        self._kill()
-        time.sleep(pause)
-        self._start()
-        self.is_up = True
+        try:
+            self._kill()
+            time.sleep(pause)
+        finally:
+            self._start()
+            self.is_up = True
 
 
 def watch(victims: Sequence[Victim]) -> None:

@@ -14,7 +14,7 @@ class Finding:
 
     @property
     def holds(self) -> bool:
-        """Nothing breaks it, and there was something to look at."""
+        """Whether nothing breaks it."""
         return not self.broken
 
 

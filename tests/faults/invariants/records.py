@@ -45,7 +45,7 @@ def check_records(stage: Stage, evidence: Evidence) -> list[Finding]:
         find(
             "one line for each bundle, each accepted head, each upload",
             len(bundles) + len(heads),
-            _events(audit, bundles, heads),
+            _events(audit, bundles, heads, {line["digest"] for line in evidence.of("whole")}),
         ),
         find(
             "every message was delivered, signed, to a subscriber that failed at times",
@@ -84,17 +84,14 @@ def _lines(evidence: Evidence, audit: list[AuditRow]) -> Iterator[str]:
             yield f"{line['reason']}: answered {status}, {count} lines"
 
 
-def _events(audit: list[AuditRow], bundles: list[BundleRow], heads: list[HeadRow]) -> Iterator[str]:
+def _events(audit: list[AuditRow], bundles: list[BundleRow], heads: list[HeadRow], uploads: set[str]) -> Iterator[str]:
     found = Counter((row.action, row.subject) for row in audit)
-    for bundle in bundles:
-        if found["bundle.published", str(bundle.sequence)] != 1:
-            yield f"bundle {bundle.sequence}: {found['bundle.published', str(bundle.sequence)]} lines"
-    for head in heads:
-        if found["submission.accepted", head.submission_id] != 1:
-            yield f"{head.generator}@{head.version}: {found['submission.accepted', head.submission_id]} lines"
-    yield from (
-        f"{subject} completed {n} times" for (action, subject), n in found.items() if action == "upload.completed" and n > 2
-    )
+    wanted = [("bundle.published", str(bundle.sequence)) for bundle in bundles]
+    wanted += [("submission.accepted", head.submission_id) for head in heads]
+    wanted += [("upload.completed", digest) for digest in sorted(uploads)]
+    for action, subject in wanted:
+        if found[action, subject] != 1:
+            yield f"{action} {subject}: {found[action, subject]} lines"
 
 
 def _undelivered(receiver: Receiver, deliveries: list[DeliveryRow], audit: list[AuditRow]) -> Iterator[str]:
