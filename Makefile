@@ -8,9 +8,10 @@ STAMP := $(VENV)/.installed
 DATA ?=
 GROUP_BY ?=
 T ?= tests
+MINUTES ?= 10
 
 help: ## Show available commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(STAMP): requirements.lock pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "manyheads needs $(PYTHON); set PYTHON=… to a Python 3.11 or newer"; exit 1; }
@@ -27,6 +28,9 @@ demo: $(STAMP) ## Run the whole loop on loopback; DATA=folder uses your images, 
 
 test: $(STAMP) ## Run the tests; T=path narrows them
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(T)
+
+fault-test: $(STAMP) ## Kill processes of a whole hub at random under load, then check every invariant; MINUTES=10
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults --minutes $(MINUTES)
 
 check: $(STAMP) ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -48,4 +52,4 @@ bench: $(STAMP) ## Run the benchmarks that need no data beside the project
 bench-hub: $(STAMP) ## Put a hub under load beside nginx, and grow one to 10,000 heads; needs nginx and wrk
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.hub_load
 
-.PHONY: help setup demo test check fix serve bench bench-hub
+.PHONY: help setup demo test fault-test check fix serve bench bench-hub

@@ -78,12 +78,13 @@ class Orchard:
         hub = self.hub
         suite = load_suite(hub.suite_folder(), {})
         edition = publishing.Edition(self.primary, tuple(self._in_order()), suite, read_policy(hub.settings.policy))
-        with publishing.publishing_alone(hub):
+        with publishing.publishing_alone(hub) as verify:
             return publishing.publish(
                 hub,
                 edition,
                 (_draw_scores(edition, head) for head in (None, *edition.heads)),
                 dict.fromkeys(RUNGS, _Degraded(edition)),
+                verify,
             )
 
     def _in_order(self) -> list[HeadArtifact]:

@@ -21,7 +21,8 @@ from manyheads_hub.bundles import service as bundles_service
 from manyheads_hub.bundles.build import BuiltBundle, build_bundle
 from manyheads_hub.catalogue import queries as catalogue
 from manyheads_hub.catalogue.service import to_generator
-from manyheads_hub.errors import NotReadyError
+from manyheads_hub.database import Verify
+from manyheads_hub.errors import NotReadyError, UnavailableError
 from manyheads_hub.evaluations.policy import Policy, read_policy
 from manyheads_hub.evaluations.restating import sign_statements_again
 from manyheads_hub.evaluations.scores import Scores
@@ -53,20 +54,24 @@ class Edition:
 
 
 @contextmanager
-def publishing_alone(hub: Hub, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+def publishing_alone(hub: Hub, on_wait: Callable[[], None] = lambda: None) -> Iterator[Verify]:
     """Let one process at a time publish; whoever was killed in here holds it no longer.
 
     What was cut short is ended: what a killed hub left before the block begins, what the block left when it raises.
 
     Args:
         on_wait: called now and then while another process publishes; what it raises ends the waiting.
+
+    Returns:
+        What `publish` verifies the lock with: it is lost when the database is restarted, and another process may hold it.
     """
-    with hub.database.alone(LOCK, on_wait):
+    with hub.database.alone(LOCK, on_wait) as verify:
         _end_cut_short(hub)
         try:
-            yield
+            yield verify
         except Exception:
             try:
+                verify()  # otherwise what is cut short is another's, who may be at it
                 _end_cut_short(hub)
             except Exception:  # the block's own error is the one to tell; whoever publishes next ends this first
                 logger.exception("a bundle was cut short and could not be ended")
@@ -98,20 +103,27 @@ def prepare(hub: Hub) -> Edition:
 
 
 def publish(
-    hub: Hub, edition: Edition, measured: Iterator[Scores], degraded: Mapping[Rung, Mapping[Digest | None, Scores]]
+    hub: Hub,
+    edition: Edition,
+    measured: Iterator[Scores],
+    degraded: Mapping[Rung, Mapping[Digest | None, Scores]],
+    verify: Verify,
 ) -> BundleInfo:
     """Publish a bundle, unless it would say what the newest one says already. Call it while `publishing_alone`.
 
-    The plan: (1) build from the scores; (2) nothing new: done; (3) keep the objects and the bundle's row; (4) sign;
-    (5) mark everything published, in one transaction.
+    The plan: (1) build from the scores; (2) nothing new: done; (3) keep the objects and the bundle's row; (4) sign, as long as
+    that row is ours; (5) mark everything published, in one transaction. A process that lost the lock, and was overtaken while
+    it stood still or while the database was restarted, finds that in 3, 4 or 5 and raises.
 
     Args:
         measured: the detector's scores, then each head's, as `measure_catalogue` returns them.
         degraded: the same by rung and head, as `measure_rungs` returns them.
+        verify: what `publishing_alone` yields.
 
     Raises:
         BundleError: the suite leaves nothing to calibrate from.
         MissingKeysError: the offline keys are not here; nothing was changed.
+        UnavailableError: another process may publish, or does: this one's bundle is not used.
     """
     # step 1
     with hub.database.read() as session:
@@ -127,6 +139,7 @@ def publish(
     hub.blobs.put(built.calibration.to_bytes())
     manifest = built.manifest.to_bytes()
     with hub.database.write() as session:
+        verify()
         session.add(
             BundleRow(
                 sequence=built.manifest.sequence,
@@ -139,7 +152,7 @@ def publish(
             )
         )
     # step 4
-    hub.repository.publish(_BlobTargets(hub.blobs, built.manifest), manifest)
+    hub.repository.publish(_BlobTargets(hub.blobs, built.manifest), manifest, lambda: _refuse_overtaken(hub, built.manifest))
     # step 5
     with hub.database.write() as session:
         _mark_published(session, built.manifest)
@@ -223,8 +236,9 @@ def _says_the_same(before: BundleManifest, after: BundleManifest) -> bool:
 def _mark_published(session: Session, manifest: BundleManifest) -> None:
     """Write what follows from a bundle that clients can see. Everything is taken from its manifest, so it can be repeated."""
     now = clock.now()
-    bundle = session.get(BundleRow, manifest.sequence)
-    assert bundle is not None  # step 3 of `publish`
+    bundle = _own_row(session, manifest)
+    if bundle.published is not None:
+        return  # whoever overtook us has ended it
     bundle.published = now
     primary = primaries.find(session, manifest.primary)
     assert primary is not None  # a bundle refers to it
@@ -251,18 +265,41 @@ def _mark_published(session: Session, manifest: BundleManifest) -> None:
     record(session, WORKER, "bundle.published", str(manifest.sequence), details=details)
 
 
-def _end_cut_short(hub: Hub) -> None:
-    """Mark a bundle that was signed and not marked; forget one that clients never saw."""
+def _own_row(session: Session, manifest: BundleManifest) -> BundleRow:
+    """Return a bundle's row, if it is still this bundle's.
+
+    Raises:
+        UnavailableError: another process took it for cut short, and has the number.
+    """
+    row = session.get(BundleRow, manifest.sequence)
+    if row is None or row.digest != manifest.digest:
+        raise UnavailableError(f"bundle {manifest.sequence} is another process's, which publishes since; this one is not used")
+    return row
+
+
+def _refuse_overtaken(hub: Hub, manifest: BundleManifest) -> None:
+    """See `_own_row`. Called while the repository is held, as `_end_cut_short` holds it: one of the two comes first."""
     with hub.database.read() as session:
-        row = bundles.unpublished(session)
-    if row is None:
-        return
-    visible = hub.repository.newest_bundle() == row.digest
-    with hub.database.write() as session:
-        if visible:
-            _mark_published(session, BundleManifest.from_bytes(hub.blobs.read(row.digest)))
-        else:
-            session.execute(delete(BundleRow).where(BundleRow.sequence == row.sequence))
+        _own_row(session, manifest)
+
+
+def _end_cut_short(hub: Hub) -> None:
+    """Mark a bundle that was signed and not marked; forget one that clients never saw, and never will."""
+    with hub.database.read() as session:
+        if bundles.unpublished(session) is None:
+            return
+    with hub.repository.held():
+        with hub.database.read() as session:
+            row = bundles.unpublished(session)
+        if row is None:
+            return
+        visible = hub.repository.newest_bundle() == row.digest
+        manifest = BundleManifest.from_bytes(hub.blobs.read(row.digest)) if visible else None
+        with hub.database.write() as session:
+            if manifest is not None:
+                _mark_published(session, manifest)
+            else:
+                session.execute(delete(BundleRow).where(BundleRow.sequence == row.sequence, BundleRow.published.is_(None)))
     logger.warning("bundle %d was cut short: %s", row.sequence, "marked published" if visible else "built again")
 
 

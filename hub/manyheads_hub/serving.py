@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from manyheads_hub.app import create_app
 from manyheads_hub.contributors.invitations import forget_expired
+from manyheads_hub.evaluations import jobs
 from manyheads_hub.evaluations.isolation import Bounds, Isolation
 from manyheads_hub.evaluations.worker import Worker
 from manyheads_hub.hub import Hub, open_hub
@@ -145,11 +146,11 @@ def _keep_house(hub: Hub, stop: threading.Event) -> None:
 
 
 def do_chores(hub: Hub) -> None:
-    """Sign the timestamp and the snapshot again; drop abandoned uploads, unfinished files and what is long settled.
+    """Sign again what runs out; drop abandoned uploads, unfinished files and what is long settled; publish what kills held up.
 
     No chore waits for another to succeed. Every replica does this; what one has done, the next finds done.
     """
-    for chore in (_sign_again, _drop_abandoned, _sweep, _drop_settled):
+    for chore in (_sign_again, _drop_abandoned, _sweep, _drop_settled, _publish_again):
         try:
             chore(hub)
         except (ManyheadsError, OSError) as error:
@@ -165,6 +166,14 @@ def _sign_again(hub: Hub) -> None:
 def _drop_abandoned(hub: Hub) -> None:
     if forgotten := forget_abandoned(hub, datetime.now(UTC) - ABANDONED):
         logger.info("dropped %d abandoned uploads", forgotten)
+
+
+def _publish_again(hub: Hub) -> None:
+    """A publication that was killed too often was given up; accepted heads still wait for it."""
+    with hub.database.write() as session:
+        if jobs.was_exhausted(session, "publish"):
+            jobs.enqueue(session, "publish")
+            logger.info("the last publication was killed too often; it is queued again")
 
 
 def _sweep(hub: Hub) -> None:

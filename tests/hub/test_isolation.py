@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from manyheads_hub.evaluations.isolation import Bounds, Isolation, read_resident
 from manyheads_hub.evaluations.jobs import BoundExceededError, Lease
 from manyheads_hub.evaluations.worker import Worker
 from manyheads_hub.hub import Hub
+from manyheads_hub.settings import Settings
 from manyheads_hub.tables import JobRow
 from tests.support.live_hub import Owner, find, let_leases_run_out, package, submit, wait_until
 from tests.support.makers import make_generator
@@ -62,6 +64,18 @@ def test_a_job_over_a_bound_is_ended_and_tried_again(hub: Hub, ada: Owner, bound
     with hub.database.read() as session:
         assert reason in (jobs.last_error(session, submission) or "")
     let_leases_run_out(hub)
+    isolated(hub, ENOUGH).run_once()
+    assert find(hub, submission).state == "accepted"
+
+
+def test_a_job_whose_process_cannot_reach_the_database_waits_and_loses_no_attempt(hub: Hub, ada: Owner) -> None:
+    submission = submit(hub, ada, package(ada, make_generator("alpha")))
+    settings = Settings.read(hub.settings.folder)
+    for _ in range(jobs.MAX_ATTEMPTS + 1):
+        replace(settings, database="postgresql://hub@127.0.0.1:1/lab").write()
+        assert isolated(hub, ENOUGH).run_once()
+        let_leases_run_out(hub)
+    settings.write()
     isolated(hub, ENOUGH).run_once()
     assert find(hub, submission).state == "accepted"
 

@@ -137,6 +137,16 @@ def test_a_released_job_has_lost_no_attempt(database: Database) -> None:
     assert claim_one(database).attempt == 1
 
 
+def test_an_outage_costs_a_job_no_attempt_but_a_moment(database: Database) -> None:
+    enqueue(database, "a")
+    for _ in range(2 * jobs.MAX_ATTEMPTS):
+        lease = claim_one(database)
+        with database.write() as session:
+            jobs.postpone(session, lease, "the bucket is away")
+        assert (lease.attempt, claim(database)) == (1, None)
+        let_leases_run_out(database)
+
+
 def test_a_failed_job_gives_way_to_its_like_that_was_queued_meanwhile(database: Database) -> None:
     enqueue(database, "a")
     lease = claim_one(database)

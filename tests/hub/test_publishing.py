@@ -1,24 +1,31 @@
 """Accepted heads to bundles: what is in, what is left out and why; a publication that was cut short is made good."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
+from sqlalchemy import text
 
 from manyheads_hub import publishing
+from manyheads_hub.audit import log
 from manyheads_hub.bundles import queries
 from manyheads_hub.bundles import service as bundles
 from manyheads_hub.catalogue import lifecycle
 from manyheads_hub.catalogue import service as catalogue
-from manyheads_hub.errors import PublicationError
+from manyheads_hub.errors import PublicationError, UnavailableError
 from manyheads_hub.evaluations import jobs
 from manyheads_hub.evaluations.measure import measure_catalogue
-from manyheads_hub.evaluations.worker import finish_job
+from manyheads_hub.evaluations.worker import Worker, finish_job
 from manyheads_hub.hub import Hub
 from manyheads_hub.primaries import queries as primaries_queries
 from manyheads_hub.primaries import service as primaries
+from manyheads_hub.signing.repository import TufRepository
 from manyheads_shared.artifact import read_primary
 from manyheads_shared.bundle import BundleManifest, verify_bundle
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.keys import generate_key, write_private_key
+from tests.support.grounds import PRODUCTION
 from tests.support.live_hub import MAINTAINER, Owner, find, let_leases_run_out, package, publish_primary, submit, work
 from tests.support.makers import make_generator
 from tests.support.world import trained_head, trained_primary
@@ -229,6 +236,61 @@ def test_a_head_yanked_while_it_is_measured_is_not_published(hub: Hub, ada: Owne
     edition = publishing.prepare(hub)
     with hub.database.write() as session:
         lifecycle.yank(session, MAINTAINER, "alpha", "1", "claims cats")
-    with publishing.publishing_alone(hub):
-        publishing.publish(hub, edition, measure_catalogue(edition.primary, edition.heads, edition.suite, choose_compute()), {})
+    publish_edition(hub, edition)
     assert latest(hub).heads == ()
+
+
+def publish_edition(hub: Hub, edition: publishing.Edition, meanwhile: Callable[[], None] = lambda: None) -> None:
+    """Publish, with something that happens after measuring, while the lock is held."""
+    with publishing.publishing_alone(hub) as verify:
+        measured = list(measure_catalogue(edition.primary, edition.heads, edition.suite, choose_compute()))
+        meanwhile()
+        publishing.publish(hub, edition, iter(measured), {}, verify)
+
+
+@pytest.mark.parametrize("ground", [PRODUCTION], indirect=True)
+def test_a_publisher_whose_lock_is_lost_while_it_measures_publishes_nothing(hub: Hub, ada: Owner) -> None:
+    submit(hub, ada, package(ada, make_generator("alpha")))
+    assert Worker(hub).run_once("evaluate")
+
+    def lose_the_lock() -> None:
+        end_locks(hub)
+        work(hub)  # another worker takes the lock, and publishes bundle 2 with the head
+        with hub.database.write() as session:
+            lifecycle.yank(session, MAINTAINER, "alpha", "1", "claims cats")
+
+    edition = publishing.prepare(hub)
+    with pytest.raises(UnavailableError):
+        publish_edition(hub, edition, lose_the_lock)
+    assert (latest(hub).sequence, len(latest(hub).heads)) == (2, 1)
+    work(hub)
+    assert (latest(hub).sequence, latest(hub).heads) == (3, ())
+
+
+@pytest.mark.parametrize("ground", [PRODUCTION], indirect=True)
+def test_a_publisher_that_is_overtaken_while_it_signs_leads_no_client_to_its_bundle(
+    hub: Hub, ada: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(hub, ada, package(ada, make_generator("alpha")))
+    assert Worker(hub).run_once("evaluate")
+    edition, sign = publishing.prepare(hub), TufRepository.publish
+
+    def overtaken(*arguments: Any) -> None:
+        """The database is restarted just before the repository is locked; another worker takes the row for cut short."""
+        monkeypatch.undo()
+        end_locks(hub)
+        work(hub)
+        sign(*arguments)
+
+    monkeypatch.setattr(TufRepository, "publish", overtaken)
+    with pytest.raises(UnavailableError, match="another process's"):
+        publish_edition(hub, edition)
+    assert (latest(hub).sequence, len(latest(hub).heads)) == (2, 1)
+    with hub.database.read() as session:
+        assert [entry.subject for entry in log.entries(session) if entry.action == "bundle.published"] == ["1", "2"]
+
+
+def end_locks(hub: Hub) -> None:
+    """Break the connections that hold a lock, as a database that is restarted does."""
+    with hub.database.read() as session:
+        session.execute(text("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'"))

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from manyheads_hub.evaluations import jobs
 from manyheads_hub.evaluations.policy import Policy, write_policy
 from manyheads_hub.evaluations.worker import Worker
 from manyheads_hub.hub import Hub
+from manyheads_hub.serving import do_chores
+from manyheads_hub.storage.location import S3Location
+from manyheads_hub.storage.s3 import S3Storage
 from manyheads_hub.tables import HeadRow, SubmissionRow
 from manyheads_shared.artifact import MANIFEST_KEY, read_head_manifest, read_primary
 from tests.support.live_hub import Owner, find, let_leases_run_out, package, publish_primary, submit, work
@@ -105,6 +109,41 @@ def test_a_worker_that_stood_still_writes_nothing_over_its_successor(hub: Hub, a
     resume.set()
     slow.join()
     assert (before.state, find(hub, submission), accepted_heads(hub)) == ("accepted", before, 1)
+
+
+def test_a_store_that_is_away_costs_neither_a_submission_nor_its_bundle_an_attempt(
+    hub: Hub, ada: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submission = submit(hub, ada, package(ada, ALPHA))
+    away = without_store(hub, monkeypatch)
+    for kind in ("evaluate", "publish"):
+        for _ in range(jobs.MAX_ATTEMPTS + 1):
+            assert Worker(away).run_once(kind)
+            let_leases_run_out(hub)
+        assert Worker(hub).run_once(kind)
+    assert (find(hub, submission).state, find(hub, submission).bundle_sequence) == ("accepted", 2)
+
+
+def without_store(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """The same hub, its files in a bucket that does not answer."""
+    monkeypatch.setattr("manyheads_hub.storage.s3.ATTEMPTS", 1)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "any")
+    return replace(hub, storage=S3Storage(S3Location("bucket", "hub", "http://127.0.0.1:1", "us-east-1")))
+
+
+def test_a_publication_that_was_killed_too_often_is_queued_again_by_the_housekeeper(hub: Hub, ada: Owner) -> None:
+    submission = submit(hub, ada, package(ada, ALPHA))
+    assert Worker(hub).run_once("evaluate")
+    for _ in range(jobs.MAX_ATTEMPTS):
+        with hub.database.write() as session:
+            assert jobs.claim(session) is not None  # and its worker is never heard of again
+        let_leases_run_out(hub)
+    work(hub)
+    assert find(hub, submission).bundle_sequence is None
+    do_chores(hub)
+    work(hub)
+    assert find(hub, submission).bundle_sequence == 2
 
 
 def test_a_head_whose_primary_is_replaced_while_it_is_measured_is_refused(hub: Hub, ada: Owner) -> None:

@@ -9,13 +9,14 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
 import psycopg
 
 from tests.support.memory_folder import new_memory_folder
+from tests.support.processes import children
 
 USER = "manyheads"
 START_SECONDS = 60.0
@@ -28,7 +29,7 @@ class Postgres:
         self._binaries, self._folder, self._port = binaries, folder, _free_port()
         self._log = folder / "log"
         self._run("initdb", "-U", USER, "--pwfile", folder / "password", "--auth", "scram-sha-256", "--encoding", "UTF8")
-        self._process = self._start()
+        self.start()
 
     def new_database(self) -> str:
         """Make an empty database and return its address."""
@@ -42,18 +43,27 @@ class Postgres:
         """Stop the server while the block runs."""
         self.stop()
         yield
-        self._process = self._start()
+        self.start()
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)
         self._process.wait(60)
 
-    def _start(self) -> "subprocess.Popen[bytes]":
+    def kill(self) -> None:
+        """Kill the server and every process it has, as a power cut would; `start` then recovers from the log."""
+        family = [self._process.pid, *children(self._process.pid)]
+        for pid in family:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait(60)
+
+    def start(self) -> None:
         options = {"listen_addresses": "127.0.0.1", "fsync": "off", "max_connections": 200}
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         command = [self._binaries / "postgres", "-D", self._data, "-p", self._port, "-k", self._folder, *settings]
         with self._log.open("a") as log:
             process = subprocess.Popen([str(part) for part in command], user=_owner(), cwd="/", stdout=log, stderr=log)
+        self._process = process
         deadline = time.monotonic() + START_SECONDS
         while True:
             assert process.poll() is None, self._log.read_text()
@@ -63,7 +73,7 @@ class Postgres:
                 assert time.monotonic() < deadline, self._log.read_text()
                 time.sleep(0.05)
             else:
-                return process
+                return
 
     def _run(self, program: str, *arguments: object) -> None:
         command = [self._binaries / program, "-D", self._data, "--locale", "C.UTF-8", "--no-sync", *arguments]

@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import boto3
@@ -28,6 +27,7 @@ from tests.support.memory_folder import new_memory_folder
 VERSION = "2.38.3"
 ACCESS_KEY, BUCKET = "test:tester", "manyheads"  # Swift's keys are ACCOUNT:USER
 START_SECONDS = 60.0
+SETTLE_SECONDS = 0.7  # for the backends to finish, or give up, what the front had asked them
 BACKENDS = ("account", "container", "object")
 
 RINGS = """
@@ -106,16 +106,69 @@ use = egg:swift#symlink
 """
 
 
-@dataclass(frozen=True)
 class S3Server:
-    """A running server with one bucket. Its keys are in the environment, where boto3 looks for them."""
+    """A server with one bucket. Its keys are in the environment, where boto3 looks for them."""
 
-    endpoint: str
+    def __init__(self, environment: Path, folder: Path, port: int) -> None:
+        self.endpoint = f"http://127.0.0.1:{port}"
+        self._environment, self._folder = environment, folder
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def new_location(self, *, presigned_downloads: bool = False) -> S3Location:
         """Return a place of its own in the bucket."""
         prefix = f"hubs/{secrets.token_hex(6)}"
         return S3Location(BUCKET, prefix, self.endpoint, "us-east-1", presigned_downloads=presigned_downloads)
+
+    def start(self) -> None:
+        """Start what does not run; returns once the bucket is there."""
+        for name in (*BACKENDS, "proxy"):
+            self._processes[name] = self._start(name)
+        self._make_bucket()
+
+    def stop(self) -> None:
+        for process in reversed(self._processes.values()):
+            process.terminate()
+        for process in self._processes.values():
+            process.wait(30)
+
+    def kill(self) -> None:
+        """Kill it. Requests under way are cut at once, and what they had begun is finished or never was.
+
+        The front goes first and the backends a moment later: Swift enters a new object in its listing after it was written,
+        and one killed in between has an object that no listing shows. S3 promises that this never happens.
+        """
+        self._end("proxy")
+        time.sleep(SETTLE_SECONDS)
+        for name in BACKENDS:
+            self._end(name)
+
+    def _end(self, name: str) -> None:
+        self._processes[name].kill()
+        self._processes[name].wait(30)
+
+    def _start(self, name: str) -> "subprocess.Popen[bytes]":
+        with (self._folder / f"log/{name}").open("a") as log:
+            command = [self._environment / f"bin/swift-{name}-server", self._folder / f"etc/{name}-server.conf"]
+            return subprocess.Popen([self._environment / "bin/python", *command], stdout=log, stderr=log)
+
+    def _make_bucket(self) -> None:
+        """Make the bucket as soon as the server answers; one that is there stays."""
+        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, connect_timeout=5)
+        client = boto3.client("s3", endpoint_url=self.endpoint, region_name="us-east-1", config=config)
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            logs = "".join(path.read_text() for path in (self._folder / "log").iterdir())
+            assert all(process.poll() is None for process in self._processes.values()), logs
+            assert time.monotonic() < deadline, f"the S3 server does not come up\n{logs}"
+            try:
+                client.create_bucket(Bucket=BUCKET)
+            except client.exceptions.BucketAlreadyOwnedByYou:
+                break
+            except (BotoCoreError, ClientError):
+                time.sleep(0.1)
+            else:
+                break
+        client.close()
 
 
 @contextmanager
@@ -126,18 +179,14 @@ def running_s3() -> Iterator[S3Server]:
     secret = secrets.token_hex(16)
     mine = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": secret, "AWS_EC2_METADATA_DISABLED": "true"}
     os.environ |= mine
-    servers: list[subprocess.Popen[bytes]] = []
     try:
-        port = _configure(environment, folder, secret)
-        servers.extend(_start(environment, folder, name) for name in (*BACKENDS, "proxy"))
-        server = S3Server(f"http://127.0.0.1:{port}")
-        _make_bucket(server, servers, folder)
-        yield server
+        server = S3Server(environment, folder, _configure(environment, folder, secret))
+        try:
+            server.start()
+            yield server
+        finally:
+            server.stop()
     finally:
-        for process in reversed(servers):
-            process.terminate()
-        for process in servers:
-            process.wait(30)
         shutil.rmtree(folder)
         for name in mine:
             del os.environ[name]
@@ -176,30 +225,6 @@ def _configure(environment: Path, folder: Path, secret: str) -> int:
         (folder / f"etc/{name}-server.conf").write_text(common + body)
     _run(environment / "bin/python", "-c", RINGS, folder / "etc", *(ports[name] for name in BACKENDS))
     return ports["proxy"]
-
-
-def _start(environment: Path, folder: Path, name: str) -> "subprocess.Popen[bytes]":
-    with (folder / f"log/{name}").open("w") as log:
-        command = [environment / f"bin/swift-{name}-server", folder / f"etc/{name}-server.conf"]
-        return subprocess.Popen([environment / "bin/python", *command], stdout=log, stderr=log)
-
-
-def _make_bucket(server: S3Server, processes: "list[subprocess.Popen[bytes]]", folder: Path) -> None:
-    """Make the bucket as soon as the server answers."""
-    config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, connect_timeout=5)
-    client = boto3.client("s3", endpoint_url=server.endpoint, region_name="us-east-1", config=config)
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        logs = "".join(path.read_text() for path in (folder / "log").iterdir())
-        assert all(process.poll() is None for process in processes), logs
-        assert time.monotonic() < deadline, f"the S3 server does not come up\n{logs}"
-        try:
-            client.create_bucket(Bucket=BUCKET)
-        except (BotoCoreError, ClientError):
-            time.sleep(0.1)
-        else:
-            client.close()
-            return
 
 
 def _check_attributes(folder: Path) -> None:

@@ -7,6 +7,7 @@ its worker.
 
 import ctypes
 import json
+import logging
 import os
 import resource
 import signal
@@ -17,8 +18,9 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from manyheads_hub.errors import UnavailableError
 from manyheads_hub.evaluations.jobs import BoundExceededError, Lease
-from manyheads_hub.evaluations.worker import StoppedError, Worker
+from manyheads_hub.evaluations.worker import OUTAGES, StoppedError, Worker, describe
 from manyheads_hub.hub import open_hub
 from manyheads_hub.monitoring.logs import LogFormat, log_to_stderr
 
@@ -26,6 +28,8 @@ POLL_SECONDS = 0.1
 GRACE_SECONDS = 20.0  # for a child that is asked to stop, and puts its job back
 CPU_GRACE = 5  # seconds between the signal that can be read in a log and the one that cannot be caught
 _PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
+
+logger = logging.getLogger("manyheads_hub.evaluations.isolation")  # not __name__: it runs as a program
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Isolation:
         Raises:
             BoundExceededError: its process was ended for a bound, or died; the lease is still held.
             StoppedError: the worker was asked to stop, and the process could not put the job back itself.
+            UnavailableError: the process could not reach the database; likewise.
         """
         handed = (str(os.getpid()), str(self.folder), json.dumps(asdict(lease)), str(self.bounds.cpu_seconds), self.log)
         child = subprocess.Popen([sys.executable, "-m", __name__, *handed])  # noqa: S603 - our own interpreter and module
@@ -70,6 +75,8 @@ class Isolation:
             time.sleep(POLL_SECONDS)
         if child.returncode != 0 and self.stop.is_set():  # it was not listening yet, or not in time: not the job's fault
             raise StoppedError(f"job {lease.job_id} was ended: the worker was asked to stop")
+        if child.returncode == UnavailableError.exit_code:
+            raise UnavailableError(f"job {lease.job_id} could not reach the hub's database")
         if child.returncode != 0:
             raise BoundExceededError(f"job {lease.job_id} was ended: {self._describe(child.returncode)}")
 
@@ -105,8 +112,12 @@ def main(worker: int, folder: str, lease: str, cpu_seconds: str, log: LogFormat)
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker tells, whoever pressed the keys
     log_to_stderr(log)
-    with open_hub(Path(folder)) as hub:
-        Worker(hub, stop=stop).do(Lease(**json.loads(lease)))
+    try:
+        with open_hub(Path(folder)) as hub:
+            Worker(hub, stop=stop).do(Lease(**json.loads(lease)))
+    except OUTAGES as error:
+        logger.warning("%s", describe(error))
+        sys.exit(UnavailableError.exit_code)
 
 
 if __name__ == "__main__":

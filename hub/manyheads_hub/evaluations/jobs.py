@@ -24,6 +24,7 @@ _KINDS: dict[str, JobKind] = {kind: kind for kind in get_args(JobKind)}
 LEASE_SECONDS = 30.0  # how long a killed worker's job waits for the next worker
 MAX_ATTEMPTS = 3  # then the job is dead: it fails, or kills its worker, whatever we do
 RETRY_SECONDS = (5.0, 30.0)  # after the first failure, after the second
+OUTAGE_SECONDS = 5.0  # until a job is tried again that the database or the storage failed
 
 
 class LeaseLostError(ManyheadsError):
@@ -124,6 +125,17 @@ def retry(session: Session, lease: Lease, error: str) -> bool:
     return True
 
 
+def postpone(session: Session, lease: Lease, error: str) -> None:
+    """Put back a job that could not be done while the database or the storage was away; the attempt does not count.
+
+    Raises:
+        LeaseLostError: another worker holds it.
+    """
+    row = _holder(session, lease)
+    row.attempts -= 1
+    _requeue(session, row, after=OUTAGE_SECONDS, error=error)
+
+
 def bury(session: Session, lease: Lease, error: str) -> None:
     """Mark a job dead: trying again would not help.
 
@@ -179,6 +191,12 @@ def last_error(session: Session, subject: str) -> str | None:
     """What went wrong at the last attempt of a submission's newest job."""
     query = select(JobRow.error).where(JobRow.subject == subject).order_by(JobRow.id.desc()).limit(1)
     return session.scalars(query).one_or_none()
+
+
+def was_exhausted(session: Session, kind: JobKind) -> bool:
+    """Whether the newest job of a kind was given up because each attempt before had killed its worker."""
+    row = session.scalars(select(JobRow).where(JobRow.kind == kind).order_by(JobRow.id.desc()).limit(1)).one_or_none()
+    return row is not None and row.state == "dead" and row.attempts > MAX_ATTEMPTS
 
 
 def queue_position(session: Session, kind: JobKind, subject: str) -> int | None:

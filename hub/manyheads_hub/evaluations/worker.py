@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from manyheads_hub import publishing
-from manyheads_hub.errors import HubError, PublicationError, code_of
+from manyheads_hub.errors import HubError, PublicationError, UnavailableError, code_of
 from manyheads_hub.evaluations import assessment, jobs, settlement
 from manyheads_hub.evaluations.jobs import BoundExceededError, JobKind, Lease, LeaseLostError
 from manyheads_hub.evaluations.suite import Progress
@@ -23,6 +24,7 @@ from manyheads_shared.errors import ManyheadsError, NonFiniteScoreError
 
 POLL_SECONDS = 1.0
 HEARTBEATS_PER_LEASE = 3
+OUTAGES = (UnavailableError, OperationalError, InterfaceError)  # the database or the storage does not answer
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +141,7 @@ class Worker:
             assessment.close(session, lease.subject, "refused", [reason])
 
     def _publish(self, lease: Lease, beat: Progress) -> None:
-        with publishing.publishing_alone(self._hub, on_wait=lambda: beat(0, 0)):
+        with publishing.publishing_alone(self._hub, on_wait=lambda: beat(0, 0)) as verify:
             _refuse_exhausted(lease)  # only now: what the killed ones cut short is ended
             edition = publishing.prepare(self._hub)
             from manyheads_hub.evaluations import measure  # noqa: PLC0415
@@ -150,7 +152,7 @@ class Worker:
             degraded = measure.measure_rungs(
                 edition.primary, edition.heads, edition.suite, compute, each=edition.policy.validity_images, on_batch=beat
             )
-            publishing.publish(self._hub, edition, scores, degraded)
+            publishing.publish(self._hub, edition, scores, degraded, verify)
         with self._hub.database.write() as session:
             jobs.finish(session, lease)
 
@@ -187,19 +189,18 @@ class Worker:
             thread.join()
 
     def _settle(self, lease: Lease, error: Exception | None) -> None:
-        """Put a job back, or bury it."""
-        try:
-            with self._hub.database.write() as session:
-                if error is None:
-                    jobs.release(session, lease)
-                    if lease.kind == "evaluate":
-                        assessment.close(session, lease.subject, "received", [])
-                elif lease.kind in ("evaluate", "challenge"):
-                    _fail_evaluation(session, lease, error)
-                else:
-                    _fail_publication(session, lease, error)
-        except LeaseLostError as lost:
-            logger.warning("%s", lost)
+        """Put a job back, or bury it. A database that is away is waited for: without it there is nothing else to do."""
+        while True:
+            try:
+                with self._hub.database.write() as session:
+                    _put_back(session, lease, error)
+            except LeaseLostError as lost:
+                logger.warning("%s", lost)
+            except OUTAGES:
+                if self._stop.wait(POLL_SECONDS):
+                    raise
+                continue
+            return
 
 
 def finish_job(hub: Hub, job_id: int, on_batch: Progress | None = None) -> None:
@@ -221,6 +222,17 @@ def finish_job(hub: Hub, job_id: int, on_batch: Progress | None = None) -> None:
         raise PublicationError(f"no bundle was published: {error}")
 
 
+def _put_back(session: Session, lease: Lease, error: Exception | None) -> None:
+    if error is None:
+        jobs.release(session, lease)
+        if lease.kind == "evaluate":
+            assessment.close(session, lease.subject, "received", [])
+    elif lease.kind in ("evaluate", "challenge"):
+        _fail_evaluation(session, lease, error)
+    else:
+        _fail_publication(session, lease, error)
+
+
 def _refuse_exhausted(lease: Lease) -> None:
     if lease.is_exhausted:
         raise HubError("the worker was killed by this job, or during it, too often")
@@ -229,7 +241,7 @@ def _refuse_exhausted(lease: Lease) -> None:
 def _fail_evaluation(session: Session, lease: Lease, error: Exception) -> None:
     """Try again, or fail the submission. What went wrong lies in the hub; its owner is not shown the hub's folders."""
     code = code_of(error) if isinstance(error, ManyheadsError) else "internal"
-    again = jobs.retry(session, lease, describe(error))
+    again = _try_again(session, lease, error)
     what = "it will try again" if again else "it has given up; its maintainer can see why, submit again later"
     reason = Reason(code=code, message=f"the hub could not evaluate the head (attempt {lease.attempt}): {what}")
     waiting: SubmissionState = "received" if lease.kind == "evaluate" else "challenged"
@@ -238,13 +250,21 @@ def _fail_evaluation(session: Session, lease: Lease, error: Exception) -> None:
 
 def _fail_publication(session: Session, lease: Lease, error: Exception) -> None:
     """Try again what may pass by itself; bury what a maintainer must see to. Accepted heads stay accepted."""
-    may_pass = isinstance(error, BoundExceededError) or not isinstance(error, ManyheadsError)
-    if may_pass and jobs.retry(session, lease, describe(error)):
+    may_pass = isinstance(error, (BoundExceededError, *OUTAGES)) or not isinstance(error, ManyheadsError)
+    if may_pass and _try_again(session, lease, error):
         return
     if not may_pass:
         jobs.bury(session, lease, describe(error))
     if not jobs.is_waiting(session, "publish"):  # otherwise the primary was added since, and has its own try
         publishing.withdraw_candidate(session)
+
+
+def _try_again(session: Session, lease: Lease, error: Exception) -> bool:
+    """Put a job back; False when its attempts are used up. An outage is not the job's fault, and uses up none."""
+    if isinstance(error, OUTAGES):
+        jobs.postpone(session, lease, describe(error))
+        return True
+    return jobs.retry(session, lease, describe(error))
 
 
 def describe(error: Exception) -> str:

@@ -11,6 +11,7 @@ Expiry: a client notices held-back updates within a day (timestamp), within a we
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -97,7 +98,11 @@ class TufRepository:
             assert first is not None
             return first
 
-    def publish(self, objects: Mapping[str, bytes], bundle_manifest: bytes) -> None:
+    def held(self) -> AbstractContextManager[None]:
+        """Keep everyone else from changing the repository while the block runs."""
+        return self._files.locked()
+
+    def publish(self, objects: Mapping[str, bytes], bundle_manifest: bytes, check: Callable[[], None] = lambda: None) -> None:
         """Make a bundle the newest one.
 
         The plan: (1) every object, under the name of its digest; (2) the manifest; then metadata, each naming the one
@@ -107,6 +112,7 @@ class TufRepository:
             objects: everything the manifest names, by target path (`objects/HEX`). Objects that are stored already
                 are not asked for their bytes, so a lazy mapping costs nothing for what was published before.
             bundle_manifest: the manifest's exact bytes.
+            check: called before step 3 and before step 5; what it raises leaves clients where they are.
 
         Raises:
             MissingKeysError: the offline keys are not here; nothing was changed.
@@ -123,10 +129,12 @@ class TufRepository:
             # step 2
             targets[BUNDLE_TARGET] = self._files.store(BUNDLE_TARGET, bundle_manifest)
             # step 3
+            check()
             signed = self._sign_targets(state.root, targets)
             # step 4
             snapshot = self._sign_snapshot(state.root, signed)
             # step 5
+            check()
             self._sign_timestamp(state.root, snapshot, version=state.timestamp.signed.version + 1)
         log.info("published a bundle of %d objects", len(objects))
 
