@@ -25,11 +25,11 @@ from tests.faults.victims import Server, Victim, watch
 DECK = {  # how often each comes before the deck is shuffled again
     "api": 3,
     "worker": 2,
-    "job": 3,
+    "job": 2,
     "owner": 3,
     "client": 2,
-    "postgres": 2,
-    "s3": 2,
+    "postgres": 1,
+    "s3": 1,
     "stalled worker": 1,
 }
 DOWN = (0.2, 4.0)  # seconds until what was killed is started again

@@ -39,8 +39,8 @@ class Pace:
     hurry: bool  # let leases and pauses run out when the kills are over, rather than wait for them
 
 
-SHORT = Pace((1.5, 4.0), None, hurry=True)
-LONG = Pace((2.0, 6.0), stall_seconds(), hurry=False)
+SHORT = Pace((2.0, 5.0), None, hurry=True)
+LONG = Pace((4.0, 14.0), stall_seconds(), hurry=False)
 
 
 @dataclass(frozen=True)

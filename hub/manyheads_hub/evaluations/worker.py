@@ -85,7 +85,7 @@ class Worker:
     def do(self, lease: Lease) -> None:
         """Do a claimed job, and settle what becomes of it."""
         try:
-            (self._apart or self._do)(lease)
+            (self._do if self._apart is None or lease.is_exhausted else self._apart)(lease)  # to give up takes no child
         except LeaseLostError as error:
             logger.warning("%s", error)
         except StoppedError:
