@@ -107,7 +107,10 @@ def run_loop(partition: Partition, recipe: Recipe, steps: Steps) -> Places:
     heading("the hub: a primary and a catalogue")
     _prepare_hub(places, steps)
     with running_hub(places.hub / "state", steps.logs / "serve.log") as url:
-        stdout.print(f"[dim]{places.hub.relative_to(places.root.parent)}[/] $ {HUB} serve state   [dim]listening on {url}[/]")
+        stdout.print(
+            f"[dim]{places.hub.relative_to(places.root.parent)}[/] $ {HUB} serve state   [dim]listening on {url}[/]",
+            markup=True,
+        )
         # step 2
         for generator in partition.generators:
             heading(f"the owner of {generator}: a head")
@@ -121,7 +124,7 @@ def run_loop(partition: Partition, recipe: Recipe, steps: Steps) -> Places:
 
 def heading(text: str) -> None:
     """Print who acts next."""
-    stdout.print(f"\n[bold]{text}[/]")
+    stdout.print(f"\n{text}", style="bold")
 
 
 def _prepare_hub(places: Places, steps: Steps) -> None:
@@ -188,7 +191,9 @@ def _look_at_pages(places: Places, url: str, steps: Steps) -> None:
     for path in sorted({path for path in found if not path.startswith(("/v1", "/tuf", "/static"))}):
         _fetch(url, path, kept)
     stdout.print(
-        f"the hub's pages were answered; run [bold]{HUB} serve {places.hub / 'state'}[/] to look at them", soft_wrap=True
+        f"the hub's pages were answered; run [bold]{HUB} serve {places.hub / 'state'}[/] to look at them",
+        soft_wrap=True,
+        markup=True,
     )
 
 

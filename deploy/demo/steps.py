@@ -63,7 +63,7 @@ class Steps:
             StepError: another exit code, an answer to keep in a .json file that is no JSON, or `makes` is not there afterwards.
         """
         shown = shlex.join(command) + (f" > {os.path.relpath(makes, cwd)}" if keep else "")
-        stdout.print(f"[dim]{os.path.relpath(cwd, self.root.parent)}[/] $ {_escape(shown)}", soft_wrap=True)
+        stdout.print(f"[dim]{os.path.relpath(cwd, self.root.parent)}[/] $ {_escape(shown)}", soft_wrap=True, markup=True)
         if makes.exists():
             stdout.print("  done before", style="dim")
             return 0

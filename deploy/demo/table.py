@@ -2,6 +2,7 @@
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from deploy.demo.results import OUTCOMES, BinaryFigures, Results
 from manyheads_shared.metrics import Share
@@ -24,7 +25,7 @@ def _networks(results: Results) -> Table:
     table.add_row("detector", *_cells(results.detector), "", "")
     for head in results.heads:
         colour = "green" if head.decision == "accepted" else "red"
-        table.add_row(f"head {head.generator}", *_cells(head.own), f"[{colour}]{head.decision}[/]", percent(head.hub_recall))
+        table.add_row(f"head {head.generator}", *_cells(head.own), Text(head.decision, colour), percent(head.hub_recall))
     return table
 
 
@@ -49,4 +50,4 @@ def _cells(figures: BinaryFigures) -> tuple[str, str]:
 
 def percent(share: Share | None) -> str:
     """`97.1 [94.2, 98.9]`, in percent; empty where there was nothing to measure on."""
-    return "" if share is None else f"{100 * share.value:.1f} \\[{100 * share.lower:.1f}, {100 * share.upper:.1f}]"
+    return "" if share is None else f"{100 * share.value:.1f} [{100 * share.lower:.1f}, {100 * share.upper:.1f}]"

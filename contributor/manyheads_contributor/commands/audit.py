@@ -9,6 +9,8 @@ import typer
 from manyheads_shared.terminal import EXIT_NO, print_json, progress, stdout
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from manyheads_contributor.audit import AuditReport, Finding
 
 _COLOURS = {"fine": "green", "notable": "yellow", "blatant": "bold red"}
@@ -45,6 +47,7 @@ def audit(
 def _show(report: "AuditReport") -> None:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
+    from rich.text import Text
 
     sources = Table(title=f"{report.root}: what is there", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     sources.add_column("source", no_wrap=True)
@@ -67,7 +70,7 @@ def _show(report: "AuditReport") -> None:
             _cell(finding for finding in own if finding.question == "real or generated"),
             _cell(finding for finding in own if finding.question.endswith("or the rest")),
             _cell(finding for finding in own if finding.question.startswith("external")),
-            f"[{_COLOURS[level]}]{level}[/]",
+            Text(level, _COLOURS[level]),
         )
     stdout.print(cues)
 
@@ -75,14 +78,16 @@ def _show(report: "AuditReport") -> None:
         if finding.level:
             word = finding.level.word
             said = f"{finding.check}, {finding.question}: {finding.seen}"
-            stdout.print(f"[{_COLOURS[word]}]{word}[/]  {said}", soft_wrap=True)
+            stdout.print(Text.assemble((word, _COLOURS[word]), f"  {said}"), soft_wrap=True)
             stdout.print(f"         {finding.advice}", style="dim", soft_wrap=True, markup=False)
-    stdout.print(f"verdict: [{_COLOURS[report.level.word]}]{report.level.word}[/]")
+    stdout.print(Text.assemble("verdict: ", (report.level.word, _COLOURS[report.level.word])))
 
 
-def _cell(findings: "Iterable[Finding]") -> str:
+def _cell(findings: "Iterable[Finding]") -> "str | Text":
+    from rich.text import Text
+
     worst = max(findings, key=lambda finding: (finding.level, finding.figure or 0), default=None)
     if worst is None or worst.figure is None:
         return "-"
     name = worst.question.removesuffix(" or the rest") if worst.level and worst.question.endswith("or the rest") else ""
-    return f"[{_COLOURS[worst.level.word]}]{100 * worst.figure:.0f} %[/] {name}".strip()
+    return Text.assemble((f"{100 * worst.figure:.0f} %", _COLOURS[worst.level.word]), f" {name}" if name else "")
