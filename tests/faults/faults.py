@@ -32,6 +32,7 @@ DECK = {  # how often each comes before the deck is shuffled again
     "s3": 1,
     "stalled worker": 1,
 }
+MIDDLES = {"uploading": "upload", "pulling": "pull", "offer": "offer", "offer again": "offer"}  # by a journal's last line
 DOWN = (0.2, 4.0)  # seconds until what was killed is started again
 TICK = 0.2  # seconds
 STALL_MARGIN = 6.0  # seconds beyond a lease
@@ -128,14 +129,25 @@ class Faults:
         return False
 
     def _kill_driver(self, role: str, pause: float, choice: random.Random) -> bool:
-        running = [victim for victim in self.stage.drivers[role] if victim.runs]
+        """Kill a driver in the middle of something, or as it stands when none is for a while."""
+        deadline = time.monotonic() + 10
+        while True:
+            running = [victim for victim in self.stage.drivers[role] if victim.runs]
+            busy = [victim for victim in running if self._last(victim) in MIDDLES]
+            if busy or time.monotonic() > deadline:
+                break
+            time.sleep(0.02)
         if not running:
             return False
-        victim = choice.choice(running)
+        victim = choice.choice(busy or running)
         victim.kill(pause=pause)
-        lines = list(read_journal(journal_of(self.stage.folder / "drivers" / victim.name)))
-        self.done.in_mid[_at(lines[-1]["kind"] if lines else "")] += 1
+        self.done.in_mid[MIDDLES.get(self._last(victim), "nothing in particular")] += 1
         return True
+
+    def _last(self, victim: Victim) -> str:
+        """What a driver wrote down last."""
+        lines = list(read_journal(journal_of(self.stage.folder / "drivers" / victim.name)))
+        return str(lines[-1]["kind"]) if lines else ""
 
     def _stall(self, choice: random.Random) -> bool:
         """Let a worker that is at a job stand still until its lease is another's; then let it go on."""
@@ -188,9 +200,3 @@ def _restart(server: Server, pause: float) -> bool:
         return False
     server.restart(pause)
     return True
-
-
-def _at(last: str) -> str:
-    return {"uploading": "upload", "pulling": "pull", "offer": "offer", "offer again": "offer"}.get(
-        last, "nothing in particular"
-    )

@@ -75,6 +75,8 @@ use = egg:swift#proxy
 account_autocreate = true
 allow_account_management = true
 node_timeout = 60
+# or a backend that starts later than the front is passed over for a minute
+error_suppression_limit = 1000000
 [filter:catch_errors]
 use = egg:swift#catch_errors
 [filter:gatekeeper]
@@ -153,7 +155,7 @@ class S3Server:
 
     def _make_bucket(self) -> None:
         """Make the bucket as soon as the server answers; one that is there stays."""
-        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, connect_timeout=5)
+        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, connect_timeout=5, read_timeout=5)
         client = boto3.client("s3", endpoint_url=self.endpoint, region_name="us-east-1", config=config)
         deadline = time.monotonic() + START_SECONDS
         while True:
