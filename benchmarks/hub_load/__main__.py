@@ -36,6 +36,7 @@ from tests.support.memory_folder import new_memory_folder
 RESULTS = Path(__file__).resolve().parents[1] / "results"
 UNDER_LOAD, ALONE = ("reads", "pulls", "submissions"), ("evaluations", "growth")
 
+Rows = Iterator[dict[str, Any]]
 Figures = list[dict[str, Any]]
 
 
@@ -61,19 +62,15 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def run(scale: Scale, parts: Sequence[str], tools: dict[str, str]) -> Iterator[tuple[str, Figures]]:
-    """Run some parts; yield each as soon as it is measured, and what grows at every size."""
+    """Run some parts; yield what is measured of each so far, whenever there is more."""
     if wanted := [part for part in UNDER_LOAD if part in parts]:
         with tempfile.TemporaryDirectory(prefix="manyheads-load-") as folder:
             yield from _run_under_load(scale, wanted, tools, Path(folder))
     for part, measure in _alone(scale, tools).items():
         if part in parts:
             memory = new_memory_folder("manyheads-load-")
-            figures: Figures = []
             try:
-                for row in measure(memory):
-                    print(row, flush=True)
-                    figures.append(row)
-                    yield part, list(figures)
+                yield from _so_far(part, measure(memory))
             finally:
                 shutil.rmtree(memory)
 
@@ -84,20 +81,28 @@ def _run_under_load(scale: Scale, parts: Sequence[str], tools: dict[str, str], f
         twins = make_twins(folder, scale.heads, scale.grounds)
         hubs = [stack.enter_context(serving(title, place)) for title, place in twins.items()]
         nginx = stack.enter_context(running_nginx(tools["nginx"], hubs[0].folder, folder / "nginx"))
-        measures: dict[str, Callable[[], Figures]] = {
+        measures: dict[str, Callable[[], Rows]] = {
             "reads": lambda: measure_reads(hubs, nginx, tools["wrk"], scale),
             "pulls": lambda: measure_pulls(hubs, nginx, folder, scale.pulls),
             "submissions": lambda: measure_submissions(hubs, folder, scale.submissions),
         }
         for part in parts:
-            yield part, measures[part]()
+            yield from _so_far(part, measures[part]())
 
 
-def _alone(scale: Scale, tools: dict[str, str]) -> dict[str, Callable[[Path], Iterator[dict[str, Any]]]]:
+def _alone(scale: Scale, tools: dict[str, str]) -> dict[str, Callable[[Path], Rows]]:
     return {
         "evaluations": lambda folder: measure_evaluations(folder / "hub", scale.evaluated),
         "growth": lambda folder: measure_growth(folder, tools["wrk"], scale.sizes, scale.seconds),
     }
+
+
+def _so_far(part: str, rows: Rows) -> Iterator[tuple[str, Figures]]:
+    figures: Figures = []
+    for row in rows:
+        print(row, flush=True)
+        figures.append(row)
+        yield part, list(figures)
 
 
 def keep(part: str, figures: Figures, arguments: Sequence[str], busy: float) -> None:

@@ -3,7 +3,9 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from benchmarks.hub_load.hubs import growing, serving
@@ -26,21 +28,29 @@ def measure_growth(folder: Path, wrk: str, sizes: Sequence[int], seconds: int) -
     """
     with growing(folder / "hub") as (hub, orchard), serving("growing", folder / "hub") as served:
         for heads in sizes:
-            before, began = len(orchard.heads), time.perf_counter()
-            orchard.grow(heads)
+            seconds_each = _plant(orchard, heads)
             planted = time.perf_counter()
             bundle = orchard.publish()
             published = time.perf_counter()
             store = str(folder / f"store-{heads}")
             yield {
                 "heads": heads,
-                "admission_ms": round(1000 * (planted - began) / (heads - before), 1),
+                "admission_ms": round(1000 * median(seconds_each), 1),
                 "publication_seconds": round(published - planted, 2),
                 **_weigh(hub, bundle),
                 "reads": _read(partial(ask, wrk, served.url, connections=1, seconds=seconds), heads, bundle),
                 "cold_pull": _pull(hub, store, served.url),
                 **_one_more(hub, orchard, store, served.url),
             }
+
+
+def _plant(orchard: Orchard, heads: int) -> list[float]:
+    """Take in and accept heads one by one; return the seconds of each."""
+    moments = [time.perf_counter()]
+    for count in range(len(orchard.heads) + 1, heads + 1):
+        orchard.grow(count)
+        moments.append(time.perf_counter())
+    return [later - earlier for earlier, later in pairwise(moments)]
 
 
 def _weigh(hub: Hub, bundle: BundleInfo) -> dict[str, int]:

@@ -53,6 +53,7 @@ class Orchard:
 
     hub: Hub
     primary: PrimaryArtifact
+    network: networks.Head  # every head's weights
     heads: list[HeadArtifact] = field(default_factory=list)
     owner: Owner | None = None
 
@@ -62,12 +63,11 @@ class Orchard:
         Args:
             with_proofs: keep proof images of each, which then join the suite.
         """
-        network = networks.build_head(self.primary.architecture, self.primary.manifest.preprocessing.image_size, seed=5)
         while len(self.heads) < count:
             if len(self.heads) % HEADS_OF_AN_OWNER == 0 or self.owner is None:
                 self.owner = self._enrol(len(self.heads))
             generator = make_generator(_name(len(self.heads)), owner=self.owner.name)
-            data = pack_head(self.primary, generator, network)
+            data = pack_head(self.primary, generator, self.network)
             head = read_head(data, self.primary)
             proofs = _keep_proofs(self.hub, len(self.heads)) if with_proofs else _name_proofs(generator)
             _plant(self.hub, self.owner, head, data, proofs)
@@ -100,7 +100,8 @@ def start_orchard(hub: Hub) -> Orchard:
     with hub.database.read() as session:
         row = primaries.current(session)
     assert row is not None  # a hub with a bundle has one
-    return Orchard(hub, read_primary(hub.blobs.read(row.digest)))
+    primary = read_primary(hub.blobs.read(row.digest))
+    return Orchard(hub, primary, networks.build_head(primary.architecture, primary.manifest.preprocessing.image_size, seed=5))
 
 
 def _name(number: int) -> str:

@@ -1,6 +1,6 @@
 """Many clients pulling at once: cold, each into an empty store, then warm, with nothing new. Each verifies all it gets."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +10,15 @@ from benchmarks.hub_load.hubs import Served
 from manyheads_hub.settings import Settings
 
 
-def measure_pulls(hubs: Sequence[Served], nginx: str, folder: Path, count: int) -> list[dict[str, Any]]:
+def measure_pulls(hubs: Sequence[Served], nginx: str, folder: Path, count: int) -> Iterator[dict[str, Any]]:
     """Let `count` clients pull from each hub, and from nginx serving the first hub's files."""
     servers = [(hub.title, hub.url, hub) for hub in hubs] + [("nginx", nginx, hubs[0])]
-    found = []
     for number, (title, url, hub) in enumerate(servers):
         stores = [str(folder / f"store-{number}-{i}") for i in range(count)]
         arguments = [url, str(Settings.read(hub.folder).root)]
         with waiting_crowd("puller", [[*arguments, *share] for share in share_out(stores)]) as crowd:
             cold, warm = crowd.go(), crowd.go()
-        print(title, "cold", outcome(cold), "warm", outcome(warm), flush=True)
-        found.append(
-            {
-                "from": title,
-                "cold": outcome(cold) | _most(cold),
-                "warm": outcome(warm) | _most(warm),
-            }
-        )
-    return found
+        yield {"from": title, "cold": outcome(cold) | _most(cold), "warm": outcome(warm) | _most(warm)}
 
 
 def _most(results: Sequence[dict[str, Any]]) -> dict[str, int]:

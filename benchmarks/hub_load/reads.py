@@ -2,7 +2,7 @@
 
 import urllib.request
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +35,7 @@ def list_cells(hub: Served) -> list[Cell]:
     newest = max((name for name in names if name.endswith(".targets.json")), key=lambda name: int(name[1:].partition(".")[0]))
     return [
         Cell("catalogue, API (100 heads a page)", ("/v1/catalogue",), by_nginx=False),
-        Cell("catalogue, page (50 heads)", ("/",), by_nginx=False),
+        Cell("catalogue, page (25 heads)", ("/",), by_nginx=False),
         Cell("head, API", tuple(f"/v1/catalogue/{name}/{version}" for name, version, _ in heads), by_nginx=False),
         Cell("head, page", tuple(f"/heads/{name}/{version}" for name, version, _ in heads), by_nginx=False),
         Cell("newest bundle, API", ("/v1/bundles/latest",), by_nginx=False),
@@ -45,9 +45,9 @@ def list_cells(hub: Served) -> list[Cell]:
     ]
 
 
-def measure_reads(hubs: Sequence[Served], nginx: str, wrk: str, scale: Scale) -> list[dict[str, Any]]:
+def measure_reads(hubs: Sequence[Served], nginx: str, wrk: str, scale: Scale) -> Iterator[dict[str, Any]]:
     """Measure every cell."""
-    return [_measure(cell, hubs, nginx, wrk, scale) for cell in list_cells(hubs[0])]
+    return (_measure(cell, hubs, nginx, wrk, scale) for cell in list_cells(hubs[0]))
 
 
 def _measure(cell: Cell, hubs: Sequence[Served], nginx: str, wrk: str, scale: Scale) -> dict[str, Any]:
@@ -62,7 +62,6 @@ def _measure(cell: Cell, hubs: Sequence[Served], nginx: str, wrk: str, scale: Sc
         for title, url in servers.items():
             runs[title].append(ask(wrk, url, cell.paths, connections=scale.connections, seconds=scale.seconds))
     rates = {title: spread([run.a_second for run in of]) for title, of in runs.items()}
-    print(cell.name, {title: rate["median"] for title, rate in rates.items()}, flush=True)
     return {
         "name": cell.name,
         "bytes": sizes[hubs[0].title],

@@ -1,6 +1,6 @@
 """Many owners submitting at once, with and without a worker at work; and whether each submission is there, exactly once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +56,8 @@ def _pack(hub: Hub, primary: PrimaryArtifact, folder: Path, name: str, seed: int
     return folder
 
 
-def measure_submissions(hubs: Sequence[Served], folder: Path, count: int) -> list[dict[str, Any]]:
+def measure_submissions(hubs: Sequence[Served], folder: Path, count: int) -> Iterator[dict[str, Any]]:
     """Let `count` owners submit to each hub, first without, then with a worker."""
-    found = []
     for number, served in enumerate(hubs):
         for worker in (False, True):
             with open_hub(served.folder) as hub:
@@ -66,18 +65,14 @@ def measure_submissions(hubs: Sequence[Served], folder: Path, count: int) -> lis
                 before = _database_bytes(hub)
                 with working(served.folder) if worker else nullcontext():
                     result = _submit(served, batch)
-                found.append(
-                    {
-                        "to": served.title,
-                        "worker": worker,
-                        "proofs_each": PROOFS,
-                        "recorded": _count_recorded(hub, batch, result.pop("ids")),
-                        **result,
-                        "database_bytes_each": (_database_bytes(hub) - before) // count,
-                    }
-                )
-            print({key: value for key, value in found[-1].items() if key != "error_texts"}, flush=True)
-    return found
+                yield {
+                    "to": served.title,
+                    "worker": worker,
+                    "proofs_each": PROOFS,
+                    "recorded": _count_recorded(hub, batch, result.pop("ids")),
+                    **result,
+                    "database_bytes_each": (_database_bytes(hub) - before) // count,
+                }
 
 
 def _submit(served: Served, batch: Batch) -> dict[str, Any]:
