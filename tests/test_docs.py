@@ -204,7 +204,7 @@ def _actions() -> set[str]:
         node
         for path in ROOT.glob("hub/manyheads_hub/**/*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("record", "enrol_key")
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("record", "enrol_key", "note")
     ]
     texts = {value for call in calls for part in ast.walk(call) if isinstance(value := getattr(part, "value", None), str)}
     return {text for text in texts if re.fullmatch(r"[a-z]+\.[a-z]+", text)} | set(EVENTS)
