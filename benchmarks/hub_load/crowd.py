@@ -40,9 +40,18 @@ class Crowd:
         return [result for process in self._processes for result in json.loads(_read(process))]
 
     def end(self) -> None:
-        """Let every process end."""
+        """End every process: one that waits goes by itself, one that is at work when the run is ended is stopped."""
         for process in self._processes:
-            process.communicate(timeout=60)
+            assert process.stdin is not None
+            process.stdin.close()
+        for process in self._processes:
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.terminate()
+                process.wait(10)
+            assert process.stdout is not None
+            process.stdout.close()
 
 
 @contextmanager
