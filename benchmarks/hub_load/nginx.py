@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.ports import free_port
+
 START_SECONDS = 10.0
 
 CONFIGURATION = """
@@ -47,7 +49,7 @@ def running_nginx(nginx: str, root: Path, folder: Path) -> Iterator[str]:
         folder: an empty one, for its configuration, pid and log.
     """
     folder.mkdir()
-    port = _free_port()
+    port = free_port()
     user = "user root;" if os.geteuid() == 0 else ""  # its worker must read what the hub wrote
     (folder / "nginx.conf").write_text(CONFIGURATION.format(user=user, folder=folder, port=port, root=root.resolve()))
     process = subprocess.Popen([nginx, "-p", str(folder), "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")])
@@ -70,8 +72,3 @@ def _wait(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
             time.sleep(0.02)
         else:
             return
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

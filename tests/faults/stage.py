@@ -1,7 +1,6 @@
 """Everything a fault test runs: PostgreSQL, S3, replicas, workers, owners with packages, clients; in a folder, on loopback."""
 
 import json
-import shutil
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,8 +25,9 @@ from tests.faults.part import Part
 from tests.faults.receiver import Receiver
 from tests.faults.victims import HUB, Server, Victim
 from tests.support.grounds import PRODUCTION, move, new_ground, postgres, s3
-from tests.support.live_hub import MAINTAINER, Owner, enrol, hand_over_files, issue, make_hub, package, wait_until
+from tests.support.live_hub import MAINTAINER, Owner, enrol, hand_over_files, issue, make_hub, package, replica, wait_until
 from tests.support.makers import make_generator, make_head_bytes
+from tests.support.ports import free_ports
 from tests.support.world import draw_proofs, pack_head, trained_head, trained_primary
 
 OWNERS = {"ada": "alpha", "bob": "beta"}
@@ -87,7 +87,7 @@ def setting(folder: Path, *, seed: int, offers: int, receiver: Receiver, hook: s
     with open_hub(home) as hub:
         receiver.secret = _subscribe(hub, hook)
         urls, replicas = _replicas(hub, folder)
-        workers = [_victim(folder, f"worker-{n}", *HUB, "worker", str(_copy(hub, f"worker-{n}"))) for n in (1, 2)]
+        workers = [_victim(folder, f"worker-{n}", *HUB, "worker", str(replica(hub, f"worker-{n}"))) for n in (1, 2)]
         drivers, forged = _drivers(hub, folder, urls, seed=seed, offers=offers)
         servers = [Server("postgres", postgres().kill, postgres().start), Server("s3", s3().kill, s3().start)]
         first = Store(folder / "first-store")
@@ -123,22 +123,12 @@ def _subscribe(hub: Hub, hook: str) -> str:
 
 
 def _replicas(hub: Hub, folder: Path) -> tuple[tuple[str, ...], list[Victim]]:
-    ports = _free_ports(2)
+    ports = free_ports(2)
     made = [
-        _victim(folder, f"api-{n}", *HUB, "serve", str(_copy(hub, f"api-{n}")), "--no-worker", "--port", str(port))
+        _victim(folder, f"api-{n}", *HUB, "serve", str(replica(hub, f"api-{n}")), "--no-worker", "--port", str(port))
         for n, port in enumerate(ports, start=1)
     ]
     return tuple(f"http://127.0.0.1:{port}" for port in ports), made
-
-
-def _copy(hub: Hub, name: str) -> Path:
-    """The folder of a replica: what an operator copies to another machine, and nothing that changes."""
-    folder = hub.settings.folder.with_name(name)
-    folder.mkdir()
-    for entry in ("hub.toml", "root.json", "policy.json"):
-        shutil.copy(hub.settings.folder / entry, folder)
-    shutil.copytree(hub.settings.keys, folder / "keys")
-    return folder
 
 
 def _victim(folder: Path, name: str, *arguments: str) -> Victim:
@@ -218,11 +208,3 @@ def _answers(url: str) -> bool:
     host, _, port = url.removeprefix("http://").partition(":")
     with socket.socket() as asking:
         return asking.connect_ex((host, int(port))) == 0
-
-
-def _free_ports(count: int) -> list[int]:
-    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(server.getsockname()[1]) for server in servers]
-    for server in servers:
-        server.close()
-    return ports

@@ -23,6 +23,7 @@ from manyheads_hub.signing.repository import TufRepository
 from manyheads_shared.errors import UsageError
 from tests.support.live_hub import Owner, package, running, serving, submit
 from tests.support.makers import make_generator
+from tests.support.ports import free_port
 
 ALL_OK = {"database": "ok", "blobs": "ok", "signatures": "ok"}
 
@@ -41,11 +42,6 @@ def state(hub: Hub) -> dict[tuple[str, ...], float]:
     registry = CollectorRegistry()
     registry.register(HubState(hub))
     return read_samples(generate_latest(registry).decode())
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return int(free.getsockname()[1])
 
 
 def test_a_sound_hub_is_ready_and_says_so(hub: Hub) -> None:

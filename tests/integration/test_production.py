@@ -1,6 +1,5 @@
 """A hub on PostgreSQL and S3: replicas that share nothing else, killed and carried on by one another."""
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from manyheads_hub.tables import JobRow
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import UsageError
 from tests.support.grounds import PRODUCTION, Ground, move, new_ground
-from tests.support.live_hub import Api, Owner, enrol, find, make_hub, package, running, serving, wait_until, work
+from tests.support.live_hub import Api, Owner, enrol, find, make_hub, package, replica, running, serving, wait_until, work
 from tests.support.makers import make_generator
 from tests.support.postgres_server import running_postgres
 from tests.support.world import trained_primary
@@ -42,16 +41,6 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 @pytest.fixture
 def ada(hub: Hub) -> Owner:
     return enrol(hub)
-
-
-def replica(hub: Hub, name: str) -> Path:
-    """The folder of another replica: what an operator copies to another machine, and nothing that changes."""
-    folder = hub.settings.folder.with_name(name)
-    folder.mkdir()
-    for entry in ("hub.toml", "root.json", "policy.json"):
-        shutil.copy(hub.settings.folder / entry, folder)
-    shutil.copytree(hub.settings.keys, folder / "keys")
-    return folder
 
 
 def test_an_upload_goes_on_at_another_replica_when_the_first_is_killed(hub: Hub, ada: Owner) -> None:

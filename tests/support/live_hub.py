@@ -94,6 +94,16 @@ def make_hub(folder: Path) -> Path:
     return Path(shutil.copytree(_template(), folder))
 
 
+def replica(hub: Hub, name: str) -> Path:
+    """The folder of another replica: what an operator copies to another machine, and nothing that changes."""
+    folder = hub.settings.folder.with_name(name)
+    folder.mkdir()
+    for entry in ("hub.toml", "root.json", "policy.json"):
+        shutil.copy(hub.settings.folder / entry, folder)
+    shutil.copytree(hub.settings.keys, folder / "keys")
+    return folder
+
+
 def publish_primary(hub: Hub, data: bytes) -> None:
     """Publish a primary as the command does."""
     hub.blobs.put(data)

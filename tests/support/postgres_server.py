@@ -5,7 +5,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 import psycopg
 
 from tests.support.memory_folder import new_memory_folder
+from tests.support.ports import free_port
 from tests.support.processes import children
 
 USER = "manyheads"
@@ -26,7 +26,7 @@ class Postgres:
     """A server in a folder."""
 
     def __init__(self, binaries: Path, folder: Path) -> None:
-        self._binaries, self._folder, self._port = binaries, folder, _free_port()
+        self._binaries, self._folder, self._port = binaries, folder, free_port()
         self._log = folder / "log"
         self._run("initdb", "-U", USER, "--pwfile", folder / "password", "--auth", "scram-sha-256", "--encoding", "UTF8")
         self.start()
@@ -129,8 +129,3 @@ def _give_away(folder: Path) -> None:
     if (owner := _owner()) is not None:
         for path in (folder, *folder.iterdir()):
             os.chown(path, pwd.getpwnam(owner).pw_uid, pwd.getpwnam(owner).pw_gid)
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])

@@ -9,7 +9,6 @@ import fcntl
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from manyheads_hub.storage.location import S3Location
 from tests.support.memory_folder import new_memory_folder
+from tests.support.ports import free_ports
 
 VERSION = "2.38.3"
 ACCESS_KEY, BUCKET = "test:tester", "manyheads"  # Swift's keys are ACCOUNT:USER
@@ -214,7 +214,7 @@ def _configure(environment: Path, folder: Path, secret: str) -> int:
     for name in ("etc", "data/d1", "cache", "log"):
         (folder / name).mkdir(parents=True)
     _check_attributes(folder / "data")
-    ports = dict(zip((*BACKENDS, "proxy"), _free_ports(4), strict=True))
+    ports = dict(zip((*BACKENDS, "proxy"), free_ports(4), strict=True))
     (folder / "etc/swift.conf").write_text(
         f"[swift-hash]\nswift_hash_path_suffix = {secrets.token_hex(16)}\n"
         "[storage-policy:0]\nname = default\ndefault = yes\npolicy_type = replication\n"
@@ -236,14 +236,6 @@ def _check_attributes(folder: Path) -> None:
         raise AssertionError(
             f"no user attributes on {folder} ({error}): set TMPDIR to a folder on ext4, xfs or btrfs"
         ) from error
-
-
-def _free_ports(count: int) -> list[int]:
-    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(server.getsockname()[1]) for server in servers]
-    for server in servers:
-        server.close()
-    return ports
 
 
 def _run(*command: object) -> None:
