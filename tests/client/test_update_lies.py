@@ -296,7 +296,7 @@ def _new_statement(hub: HubSimulator) -> str:
 
 @pytest.mark.parametrize(
     ("target_of", "length"),
-    [(_new_head, 65 << 20), (_new_statement, 257 << 10), (_primary, (4 << 30) + 1)],
+    [(_new_head, 65 << 20), (_new_statement, (4 << 20) + 1), (_primary, (4 << 30) + 1)],
     ids=["head", "statement", "primary"],
 )
 def test_a_file_said_to_be_larger_than_its_kind_may_be_is_not_fetched(
