@@ -13,6 +13,7 @@ from benchmarks.hub_load.planting import Orchard
 from benchmarks.hub_load.puller import pull_once
 from benchmarks.hub_load.wrk import Answered, ask
 from manyheads_hub.catalogue import queries as catalogue
+from manyheads_hub.catalogue.search import Search
 from manyheads_hub.hub import Hub
 from manyheads_hub.paging import ENTRIES_A_PAGE
 from manyheads_hub.signing.tuf_files import METADATA, TARGETS
@@ -72,7 +73,7 @@ def _weigh(hub: Hub, bundle: BundleInfo) -> dict[str, int]:
 
 def _head_bytes(hub: Hub) -> int:
     with hub.database.read() as session:
-        (row,) = catalogue.some_heads(session, 1, 0)
+        (row,) = catalogue.some_heads(session, Search(), 1, 0)
     return len(hub.blobs.read(row.digest))
 
 

@@ -5,6 +5,7 @@ import typer
 from manyheads_contributor.commands import (
     answer_challenge,
     audit,
+    budget,
     enrol,
     evaluate,
     fetch_primary,
@@ -35,6 +36,7 @@ app.command("import-keras")(import_keras.import_keras)
 app.command("fetch-primary")(fetch_primary.fetch_primary)
 app.command("submit")(submit.submit)
 app.command("status")(status.status)
+app.command("budget")(budget.budget)
 app.command("answer-challenge")(answer_challenge.answer_challenge)
 
 

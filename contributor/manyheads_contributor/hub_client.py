@@ -21,6 +21,7 @@ from manyheads_shared.api import (
     LENGTH_HEADER,
     OFFSET_HEADER,
     UPLOAD_CHUNK_BYTES,
+    BudgetInfo,
     ChallengeAnswer,
     ChallengeInfo,
     PrimaryInfo,
@@ -110,6 +111,10 @@ class HubClient:
     def get_account(self) -> AccountInfo:
         """Return who the token stands for, and what it may."""
         return _parse(self._request("GET", f"{API_PREFIX}/account"), AccountInfo)
+
+    def get_budget(self) -> BudgetInfo:
+        """Return what the token's owner has used and may use."""
+        return _parse(self._request("GET", f"{API_PREFIX}/budget"), BudgetInfo)
 
     def get_enrolment(self) -> EnrolmentInfo:
         """Return what the invitation is for, and the nonce to sign. The client's token is the invitation's code."""

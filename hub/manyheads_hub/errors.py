@@ -9,7 +9,8 @@
     ├── NotFoundError       404
     ├── StalledError        408  no byte came for too long
     ├── ConflictError       409  it is there already, or somebody was quicker
-    │   └── UploadOffsetError    an upload goes on from another offset
+    │   ├── UploadOffsetError    an upload goes on from another offset
+    │   └── NoFittingHeadError   a generator's heads stand on other primaries, or may not be used
     ├── TooLargeError       413
     ├── InvalidRequestError 422  well formed, and it cannot be
     │   └── SubmissionError      what is offered does not belong together
@@ -84,6 +85,10 @@ class UploadOffsetError(ConflictError):
     def __init__(self, message: str, *, offset: int) -> None:
         super().__init__(message)
         self.offset = offset  # where it does
+
+
+class NoFittingHeadError(ConflictError):
+    """A generator has heads, and none to use on the primary that was named."""
 
 
 class TooLargeError(HubError):

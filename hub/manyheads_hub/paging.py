@@ -3,8 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Generic, TypeVar
+from urllib.parse import urlencode
 
-from fastapi import Query, Response
+from fastapi import Depends, Query, Request, Response
+from starlette.datastructures import QueryParams
 
 ENTRIES_A_PAGE = 100  # of an API's list: 400 kB of heads measured on 20 sources
 ITEMS_A_PAGE = 50  # of a page for people, where nothing else is said
@@ -30,9 +32,24 @@ def cut(fetch: Fetch[T], total: int, number: int, size: int = ITEMS_A_PAGE) -> S
     return Slice(list(fetch(size, (number - 1) * size)), number, count)
 
 
-def answer(fetch: Fetch[T], response: Response, number: int, size: int = ENTRIES_A_PAGE) -> list[T]:
-    """Return one page for a program, and say where the next one is (RFC 8288); a page past the end is empty."""
-    items = list(fetch(size + 1, (number - 1) * size))
-    if len(items) > size:
-        response.headers["Link"] = f'<?page={number + 1}>; rel="next"'
-    return items[:size]
+def page_address(asked: QueryParams, number: int) -> str:
+    """Return the address of another page of the same list, relative to this one's."""
+    kept = [(key, value) for key, value in asked.multi_items() if key != "page" and value]
+    return "?" + urlencode([*kept, ("page", number)])
+
+
+class Pager:
+    """Answers a program with the page it asked for, and says where the next one is (RFC 8288); a page past the end is empty."""
+
+    def __init__(self, request: Request, response: Response, number: PageNumber = 1) -> None:
+        self._asked, self._response, self._number = request.query_params, response, number
+
+    def answer(self, fetch: Fetch[T], size: int = ENTRIES_A_PAGE) -> list[T]:
+        """Return the page's items."""
+        items = list(fetch(size + 1, (self._number - 1) * size))
+        if len(items) > size:
+            self._response.headers["Link"] = f'<{page_address(self._asked, self._number + 1)}>; rel="next"'
+        return items[:size]
+
+
+PagerDep = Annotated[Pager, Depends()]

@@ -92,6 +92,11 @@ class PrimaryInfo(Message):
     size_bytes: int
     published: Time
 
+    @property
+    def title(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
 
 class SubmissionRequest(Message):
     """A head offered to the hub; every digest was uploaded before."""
@@ -168,12 +173,23 @@ class ChallengeAnswer(Message):
     images: list[DigestField] = Field(max_length=MAX_PROOFS)
 
 
+class Usage(Message):
+    """How much of something a contributor has used, and may use."""
+
+    used: int
+    limit: int
+
+
 class BudgetInfo(Message):
-    """What a contributor may still have measured on the hub's present hidden suite."""
+    """What a contributor may still have measured on the hub's present hidden suite, bring and keep there."""
 
     epoch: DigestField | None  # names the hidden images; None before any head was examined here
     examinations: int  # full ones made on it
     limit: int
+    submissions: Usage  # taken in within a day
+    offers: Usage  # brought to the door within a day, refused there or not
+    stored_bytes: Usage  # uploaded, or begun
+    upload_bytes: int  # the largest object that may be uploaded
 
 
 class CatalogueEntry(Message):
@@ -188,6 +204,13 @@ class CatalogueEntry(Message):
     hub_statement: DigestField
     evaluation: EvaluationInfo
     accepted: Time
+
+
+class Resolution(Message):
+    """The head to take for a generator on a primary."""
+
+    head: CatalogueEntry
+    note: str | None  # what became of newer heads of the generator, or why this one is not listed any more
 
 
 class BundleInfo(Message):

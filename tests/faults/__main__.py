@@ -5,6 +5,7 @@ Exit code 0 when every invariant holds, 1 when one does not. Nothing is written 
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -28,6 +29,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="run in this folder and leave it: logs, journals, stores")
     parser.epilog = "Example: python -m tests.faults --minutes 0.5 --seed 7 --keep runs/faults"
     given = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # ends every server in order
     seed = time.time_ns() % 1_000_000 if given.seed is None else given.seed
     with tempfile.TemporaryDirectory(prefix="manyheads-faults-") as temporary:
         folder = given.keep or Path(temporary)

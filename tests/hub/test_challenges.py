@@ -17,6 +17,7 @@ from manyheads_hub.evaluations.examination import examine
 from manyheads_hub.evaluations.policy import Policy, write_policy
 from manyheads_hub.evaluations.task import Task
 from manyheads_hub.hub import Hub
+from manyheads_hub.settings import Limits
 from manyheads_hub.submissions import answers, service
 from manyheads_hub.tables import ChallengeRow
 from manyheads_shared.accounts import TokenRequest
@@ -202,7 +203,7 @@ def test_the_budget_of_an_epoch_ends_and_says_so(hub: Hub, ada: Owner) -> None:
     info = find(hub, second)
     assert (info.state, [reason.code for reason in info.reasons], info.evaluation) == ("refused", ["budget-spent"], None)
     with hub.database.read() as session:
-        budget = service.get_budget(session, hand_over_files(hub, ada, []), Policy.new(examinations_per_epoch=1))
+        budget = service.get_budget(session, hand_over_files(hub, ada, []), Policy.new(examinations_per_epoch=1), Limits())
     assert (budget.examinations, budget.limit) == (1, 1)
 
 

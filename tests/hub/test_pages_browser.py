@@ -22,7 +22,16 @@ from tests.hub.test_pages import EVERY_PAGE
 from tests.support.gallery import make_empty_hub, make_gallery
 from tests.support.live_hub import enrol, issue, serving
 
-OF_ANYONE = (*EVERY_PAGE, "/submissions/a00000000000", "/submissions/d00000000001", "/bundles/2", "/sign-in", "/review")
+OF_ANYONE = (
+    *EVERY_PAGE,
+    "/?text=began&recall=0.8",
+    "/?text=nothing",
+    "/submissions/a00000000000",
+    "/submissions/d00000000001",
+    "/bundles/2",
+    "/sign-in",
+    "/review",
+)
 OF_A_MAINTAINER = (
     "/account",
     "/review",

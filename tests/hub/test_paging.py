@@ -1,45 +1,24 @@
 """Lists that grow with the hub: a page at a time, in one order on every database, and no page that grows with the catalogue."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from fastapi import Response
+from fastapi import Request, Response
 
 from manyheads_hub.catalogue import service as catalogue
+from manyheads_hub.catalogue.search import Search
 from manyheads_hub.evaluations.suite import load_suite
 from manyheads_hub.hub import Hub
 from manyheads_hub.pages.overlap import build_overlap, claims_on
-from manyheads_hub.paging import answer, cut
-from manyheads_hub.primaries import queries as primaries
-from manyheads_hub.tables import HeadRow, SubmissionRow
-from manyheads_shared.digest import digest_bytes
+from manyheads_hub.paging import Pager, cut
 from tests.hub.test_plots import make_entry
-from tests.support.gallery import make_evaluation, make_generator
-from tests.support.live_hub import enrol, serving
-from tests.support.makers import TIME
+from tests.support.gallery import make_generator
+from tests.support.live_hub import serving
+from tests.support.shelf import add_heads
 
 MANY = 120
-LINK = '<?page=2>; rel="next"'
-
-
-def add_heads(hub: Hub, names: Sequence[str], *, state: str = "listed") -> None:
-    """Put heads with figures into the catalogue."""
-    evaluation = make_evaluation("began-hee9joon", recall=39, claims={"dcgan-litalien": 3}).model_dump(mode="json")
-    owner = enrol(hub, "ada", ["alpha"]).name
-    with hub.database.write() as session:
-        primary = primaries.current(session)
-        assert primary is not None
-        for name in names:
-            same = {"contributor_id": 1, "generator": name, "version": "1", "owner": owner, "level": "instance", "proofs": []}
-            same |= {"primary": primary.digest, "owner_statement": digest_bytes(b"word"), "evaluation": evaluation}
-            submission, head = f"s-{name}", digest_bytes(name.encode())
-            times = {"created": TIME, "updated": TIME}
-            session.add(SubmissionRow(id=submission, head=head, state="accepted", reasons=[], **times, **same))
-            session.flush()
-            same |= {"submission_id": submission, "hub_statement": digest_bytes(b"word"), "reason": None}
-            session.add(HeadRow(digest=head, state=state, accepted=TIME, **same))
 
 
 @pytest.fixture
@@ -50,13 +29,24 @@ def browser(hub: Hub) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_a_program_gets_a_page_and_the_way_to_the_next() -> None:
-    numbers = list(range(7))
-    first, last = Response(), Response()
-    assert answer(lambda limit, offset: numbers[offset : offset + limit], first, 1, size=4) == [0, 1, 2, 3]
-    assert answer(lambda limit, offset: numbers[offset : offset + limit], last, 2, size=4) == [4, 5, 6]
-    assert (first.headers.get("Link"), last.headers.get("Link")) == (LINK, None)
-    assert answer(lambda limit, offset: numbers[offset : offset + limit], last, 3, size=4) == []
+@pytest.mark.parametrize(
+    ("query", "number", "items", "link"),
+    [
+        ("", 1, [0, 1, 2, 3], '<?page=2>; rel="next"'),
+        (
+            "text=a%26b&owner=&state=listed&state=yanked",
+            1,
+            [0, 1, 2, 3],
+            '<?text=a%26b&state=listed&state=yanked&page=2>; rel="next"',
+        ),
+        ("page=2", 2, [4, 5, 6], None),
+        ("page=3", 3, [], None),
+    ],
+)
+def test_a_program_gets_a_page_and_the_way_to_the_next(query: str, number: int, items: list[int], link: str | None) -> None:
+    request, response = Request({"type": "http", "query_string": query.encode()}), Response()
+    found = Pager(request, response, number).answer(lambda limit, offset: list(range(7))[offset : offset + limit], size=4)
+    assert (found, response.headers.get("Link")) == (items, link)
 
 
 def test_a_person_past_the_end_sees_the_last_page() -> None:
@@ -69,8 +59,8 @@ def test_names_are_in_the_order_of_their_bytes_on_every_database(hub: Hub) -> No
     names = ["a.b", "ab", "a-b", "a_b", "a1", "b", "aa"]
     add_heads(hub, names)
     with hub.database.read() as session:
-        found = [entry.generator.name for entry in catalogue.list_entries(session, 3)]
-        found += [entry.generator.name for entry in catalogue.list_entries(session, 10, 3)]
+        found = [entry.generator.name for entry in catalogue.list_entries(session, Search(), 3)]
+        found += [entry.generator.name for entry in catalogue.list_entries(session, Search(), 10, 3)]
     assert found == sorted(names)
 
 

@@ -12,6 +12,7 @@ from manyheads_hub.bundles import queries
 from manyheads_hub.bundles import service as bundles
 from manyheads_hub.catalogue import lifecycle
 from manyheads_hub.catalogue import service as catalogue
+from manyheads_hub.catalogue.search import Search
 from manyheads_hub.errors import PublicationError, UnavailableError
 from manyheads_hub.evaluations import jobs
 from manyheads_hub.evaluations.measure import measure_catalogue
@@ -106,7 +107,7 @@ def test_another_primary_makes_older_heads_obsolete(hub: Hub, ada: Owner) -> Non
     assert (manifest.primary, manifest.heads) == (digest_bytes(trained_primary("2")), ())
     assert [(e.generator.title, e.state) for e in manifest.left_out] == [("alpha@1", "obsolete")]
     with hub.database.read() as session:
-        assert [entry.state for entry in catalogue.list_entries(session, 10)] == ["obsolete"]
+        assert [entry.state for entry in catalogue.list_entries(session, Search(), 10)] == ["obsolete"]
         assert [info.version for info in primaries.list_published(session)] == ["2", "1"]
         bundles.refuse_unpublished(session, digest_bytes(trained_primary("1")))
 

@@ -11,6 +11,7 @@ import safetensors.numpy
 from sqlalchemy import func, select, update
 
 from manyheads_hub.catalogue import service as catalogue
+from manyheads_hub.catalogue.search import Search
 from manyheads_hub.evaluations import jobs
 from manyheads_hub.evaluations.policy import Policy, write_policy
 from manyheads_hub.evaluations.worker import Worker
@@ -199,7 +200,7 @@ def test_an_older_version_that_is_evaluated_late_does_not_replace_a_newer_one(hu
         ["newer-version-listed"],
     )
     with hub.database.read() as session:
-        states = {entry.generator.title: (entry.state, entry.reason) for entry in catalogue.list_entries(session, 10)}
+        states = {entry.generator.title: (entry.state, entry.reason) for entry in catalogue.list_entries(session, Search(), 10)}
     assert states == {"alpha@2": ("listed", None), "alpha@1": ("replaced", "replaced by alpha@2")}
 
 

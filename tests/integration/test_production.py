@@ -14,6 +14,7 @@ from manyheads_client.store import Store
 from manyheads_client.update import pull
 from manyheads_contributor.hub_client import HubClient
 from manyheads_hub.catalogue import service as catalogue
+from manyheads_hub.catalogue.search import Search
 from manyheads_hub.creation import check_new_hub, create_hub
 from manyheads_hub.hub import Hub, open_hub
 from manyheads_hub.settings import Settings
@@ -74,7 +75,7 @@ def test_two_workers_on_two_replicas_do_each_job_once(hub: Hub, ada: Owner) -> N
         wait_until(lambda: not any(state in ("queued", "leased") for state in states(hub)))
     with hub.database.read() as session:
         assert set(session.scalars(select(JobRow.attempts))) == {1}
-        assert [entry.generator.title for entry in catalogue.list_entries(session, 10)] == ["alpha@1", "beta@1"]
+        assert [entry.generator.title for entry in catalogue.list_entries(session, Search(), 10)] == ["alpha@1", "beta@1"]
 
 
 def states(hub: Hub) -> list[str]:

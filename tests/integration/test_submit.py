@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -156,6 +157,30 @@ def test_without_an_id_all_of_ones_own_are_listed(desk: Desk) -> None:
     assert words.startswith(f"submission {submission.id}, alpha@1: waiting for its evaluation")
     listed = json.loads(CliRunner().invoke(app, [*where, "--json"], catch_exceptions=False).stdout)
     assert [entry["id"] for entry in listed] == [submission.id]
+
+
+def test_what_is_used_of_ones_share_is_told_before_anything_is_sent(desk: Desk) -> None:
+    desk.write()
+    where = ["--hub", desk.url, "--token-file", str(desk.folder / "token")]
+
+    def ask() -> dict[str, Any]:
+        told: dict[str, Any] = json.loads(CliRunner().invoke(app, ["budget", *where, "--json"], catch_exceptions=False).stdout)
+        return told
+
+    before = ask()
+    desk.submit()
+    after = ask()
+    assert (before["submissions"], before["offers"]["used"], before["stored_bytes"]["used"]) == ({"used": 0, "limit": 50}, 0, 0)
+    assert (after["submissions"]["used"], after["offers"]["used"]) == (1, 1)
+    sent = [
+        desk.folder / "head.safetensors",
+        desk.folder / "head.safetensors.statement.json",
+        *(desk.folder / "proofs").iterdir(),
+    ]
+    assert after["stored_bytes"] == {"used": sum(path.stat().st_size for path in sent), "limit": 8 << 30}
+    text = CliRunner().invoke(app, ["budget", *where], catch_exceptions=False).stdout
+    assert "submissions in 24 hours: 1 of 50" in text
+    assert f"bytes kept: {after['stored_bytes']['used']:,} of 8,589,934,592" in text
 
 
 def test_waiting_needs_an_id(desk: Desk) -> None:

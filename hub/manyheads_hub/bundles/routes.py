@@ -13,7 +13,7 @@ from manyheads_hub.bundles.downloads import ASK_AGAIN, FOR_EVER, send_file
 from manyheads_hub.catalogue.lifecycle import refuse_quarantined
 from manyheads_hub.deps import AdminDep, HubDep, SessionDep
 from manyheads_hub.errors import NotFoundError
-from manyheads_hub.paging import PageNumber, answer
+from manyheads_hub.paging import PagerDep
 from manyheads_hub.signing.tuf_files import METADATA, TARGETS, TIMESTAMP
 from manyheads_shared.api import TUF_METADATA_PREFIX, TUF_TARGETS_PREFIX, AliasInfo, AliasMove, AliasRequest, BundleInfo
 from manyheads_shared.digest import DIGEST_PATTERN, Digest, parse_digest
@@ -29,9 +29,9 @@ AsOf = Annotated[str | None, Query(pattern=TIME_PATTERN, examples=["2026-01-02T0
 
 
 @router.get("/bundles")
-def list_bundles(session: SessionDep, response: Response, number: PageNumber = 1) -> list[BundleInfo]:
+def list_bundles(session: SessionDep, pager: PagerDep) -> list[BundleInfo]:
     """Published bundles, newest first, a page at a time."""
-    return answer(partial(service.list_bundles, session), response, number, size=BUNDLES_A_PAGE)
+    return pager.answer(partial(service.list_bundles, session), size=BUNDLES_A_PAGE)
 
 
 @router.get("/bundles/latest")

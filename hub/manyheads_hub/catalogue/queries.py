@@ -7,20 +7,27 @@ from sqlalchemy import ColumnElement, Select, String, cast, collate, func, selec
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from manyheads_hub.accounts.tables import OwnerKeyRow
-from manyheads_hub.tables import HeadRow, PictureRow, SubmissionRow
+from manyheads_hub.catalogue.search import STATES, Search
+from manyheads_hub.tables import HeadRow, PictureRow, PrimaryRow, SubmissionRow
 from manyheads_shared.digest import Digest
 
 
-def some_heads(session: Session, limit: int, offset: int, *, listed: bool | None = None) -> Sequence[HeadRow]:
-    """Some catalogued heads, by generator, newest acceptance first: all, those listed, or those listed no longer."""
+def some_heads(session: Session, search: Search, limit: int, offset: int) -> Sequence[HeadRow]:
+    """Some of the heads that are looked for, by generator, newest acceptance first."""
     order = (_by_bytes(session, HeadRow.generator), HeadRow.accepted.desc(), _by_bytes(session, HeadRow.version).desc())
-    return session.scalars(_of_state(select(HeadRow), listed=listed).order_by(*order).limit(limit).offset(offset)).all()
+    return session.scalars(_matching(select(HeadRow), search).order_by(*order).limit(limit).offset(offset)).all()
 
 
-def count_heads(session: Session, *, listed: bool) -> int:
-    """How many heads are listed, or are listed no longer."""
-    count: int = session.scalars(_of_state(select(func.count()).select_from(HeadRow), listed=listed)).one()
+def count_heads(session: Session, search: Search) -> int:
+    """How many heads are what is looked for."""
+    count: int = session.scalars(_matching(select(func.count()).select_from(HeadRow), search)).one()
     return count
+
+
+def heads_of(session: Session, generator: str) -> Sequence[HeadRow]:
+    """Every head there ever was of a generator, newest acceptance first."""
+    rows = session.scalars(select(HeadRow).where(HeadRow.generator == generator)).all()
+    return sorted(rows, key=lambda row: (row.accepted, row.version), reverse=True)
 
 
 def left_out_heads(session: Session, primary: Digest) -> Sequence[HeadRow]:
@@ -89,10 +96,19 @@ _KEYS = (
 )
 
 
-def _of_state(query: Select[Any], *, listed: bool | None) -> Select[Any]:
-    if listed is None:
-        return query
-    return query.where(HeadRow.state == "listed" if listed else HeadRow.state != "listed")
+def _matching(query: Select[Any], search: Search) -> Select[Any]:
+    wanted = {HeadRow.owner: search.owner, HeadRow.level: search.level, HeadRow.primary: search.primary}
+    query = query.where(*(column == value for column, value in wanted.items() if value is not None))
+    if search.states != STATES:
+        query = query.where(HeadRow.state.in_(search.states))
+    if search.text is not None:
+        query = query.where(HeadRow.generator.contains(search.text.lower(), autoescape=True))
+    if search.recall is not None:
+        query = query.where(HeadRow.evaluation["recall"]["lower"].as_float() >= search.recall)
+    if search.image_size is not None:
+        of_size = select(PrimaryRow.digest).where(PrimaryRow.image_size == search.image_size)
+        query = query.where(HeadRow.primary.in_(of_size))
+    return query
 
 
 def _by_bytes(session: Session, column: InstrumentedAttribute[str]) -> ColumnElement[str]:

@@ -8,12 +8,13 @@ from sqlalchemy.orm import Session
 
 from manyheads_hub.audit.log import Actor
 from manyheads_hub.auth import Holder
-from manyheads_hub.catalogue import lifecycle, recall, service
+from manyheads_hub.catalogue import lifecycle, recall, resolver, service
+from manyheads_hub.catalogue.search import OfPrimary, SearchDep
 from manyheads_hub.deps import AdminDep, HubDep, ReviewerDep, SessionDep
 from manyheads_hub.hub import Hub
-from manyheads_hub.paging import PageNumber, answer
+from manyheads_hub.paging import PagerDep
 from manyheads_shared.accounts import Because
-from manyheads_shared.api import CatalogueEntry
+from manyheads_shared.api import CatalogueEntry, Resolution
 from manyheads_shared.recall import Recall
 
 router = APIRouter(prefix="/catalogue", tags=["catalogue"])
@@ -22,9 +23,15 @@ Change = Callable[[Session, Actor, str, str, str], int]
 
 
 @router.get("")
-def list_catalogue(session: SessionDep, response: Response, number: PageNumber = 1) -> list[CatalogueEntry]:
-    """Catalogued heads by generator, a page at a time; those no longer listed are among them, with their reason."""
-    return answer(partial(service.list_entries, session), response, number)
+def list_catalogue(session: SessionDep, search: SearchDep, pager: PagerDep) -> list[CatalogueEntry]:
+    """Catalogued heads by generator, a page at a time: all, or what is looked for; with the reason where no longer listed."""
+    return pager.answer(partial(service.list_entries, session, search))
+
+
+@router.get("/{name}")
+def resolve_head(session: SessionDep, name: str, primary: OfPrimary = None) -> Resolution:
+    """The head to take for a generator on a primary, the current one where none is named, or why there is none."""
+    return resolver.resolve(session, name, primary)
 
 
 @router.get("/{name}/{version}")

@@ -6,6 +6,7 @@ from sqlalchemy.orm import Session
 
 from manyheads_hub.catalogue import queries
 from manyheads_hub.catalogue.lifecycle import get_head
+from manyheads_hub.catalogue.search import Search
 from manyheads_hub.tables import HeadRow
 from manyheads_shared.api import CatalogueEntry, EvaluationInfo
 from manyheads_shared.digest import Digest
@@ -21,14 +22,14 @@ class PictureInfo:
     digest: Digest
 
 
-def list_entries(session: Session, limit: int, offset: int = 0, *, listed: bool | None = None) -> list[CatalogueEntry]:
-    """Return some catalogued heads, by generator: all, those listed, or those listed no longer, with their reason."""
-    return [_to_entry(row) for row in queries.some_heads(session, limit, offset, listed=listed)]
+def list_entries(session: Session, search: Search, limit: int, offset: int = 0) -> list[CatalogueEntry]:
+    """Return some of the heads that are looked for, by generator; of those no longer listed, with the reason."""
+    return [to_entry(row) for row in queries.some_heads(session, search, limit, offset)]
 
 
-def count_entries(session: Session, *, listed: bool) -> int:
-    """Return how many heads are listed, or are listed no longer."""
-    return queries.count_heads(session, listed=listed)
+def count_entries(session: Session, search: Search) -> int:
+    """Return how many heads are what is looked for."""
+    return queries.count_heads(session, search)
 
 
 def list_measured_on(session: Session, name: str, version: str) -> list[CatalogueEntry]:
@@ -37,7 +38,7 @@ def list_measured_on(session: Session, name: str, version: str) -> list[Catalogu
     Raises:
         NotFoundError: no head of that name and version.
     """
-    return [_to_entry(row) for row in queries.measured_on(session, get_head(session, name, version))]
+    return [to_entry(row) for row in queries.measured_on(session, get_head(session, name, version))]
 
 
 def get_entry(session: Session, name: str, version: str) -> CatalogueEntry:
@@ -46,7 +47,7 @@ def get_entry(session: Session, name: str, version: str) -> CatalogueEntry:
     Raises:
         NotFoundError: none of that name and version.
     """
-    return _to_entry(get_head(session, name, version))
+    return to_entry(get_head(session, name, version))
 
 
 def list_pictures(session: Session, head_digest: Digest) -> list[PictureInfo]:
@@ -59,7 +60,8 @@ def to_generator(row: HeadRow) -> Generator:
     return Generator.model_validate({"name": row.generator, "version": row.version, "owner": row.owner, "level": row.level})
 
 
-def _to_entry(row: HeadRow) -> CatalogueEntry:
+def to_entry(row: HeadRow) -> CatalogueEntry:
+    """Return a catalogued head as the API describes it."""
     return CatalogueEntry.model_validate(
         {
             "generator": to_generator(row),

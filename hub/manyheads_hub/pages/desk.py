@@ -16,6 +16,7 @@ from manyheads_hub.audit import log
 from manyheads_hub.audit.log import Actor
 from manyheads_hub.catalogue import lifecycle
 from manyheads_hub.catalogue import service as catalogue
+from manyheads_hub.catalogue.search import Search
 from manyheads_hub.deps import HubDep, SessionDep
 from manyheads_hub.errors import UnauthorisedError
 from manyheads_hub.evaluations import jobs
@@ -126,13 +127,13 @@ def revoke_token(hub: HubDep, visitor: FormVisitorDep, token_id: int, reason: Te
 def show_desk(pages: PagesDep, session: SessionDep, visitor: VisitorDep, number: PageNumber = 1) -> HTMLResponse:
     """What there is to review: what waits, what was decided lately, and the catalogue, a page of it."""
     visitor.holder.require("review")
-    total = sum(catalogue.count_entries(session, listed=listed) for listed in (True, False))
+    total = catalogue.count_entries(session, Search())
     return pages.render(
         "review.html",
         section="Review",
         waiting=submissions.list_all(session, waiting=True)[::-1],  # first come, first
         decided=submissions.list_all(session, ITEMS_A_PAGE, waiting=False),
-        page=cut(partial(catalogue.list_entries, session), total, number),
+        page=cut(partial(catalogue.list_entries, session, Search()), total, number),
     )
 
 

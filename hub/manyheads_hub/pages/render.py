@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.datastructures import QueryParams
 
 from manyheads_hub.accounts.sessions import SignedIn
 from manyheads_hub.deps import HubDep, get_hub
@@ -16,6 +17,7 @@ from manyheads_hub.hub import Hub
 from manyheads_hub.pages import plots, words
 from manyheads_hub.pages.heat_map import heat_legend
 from manyheads_hub.pages.visitor import find_visitor
+from manyheads_hub.paging import page_address
 from manyheads_shared import __version__
 from manyheads_shared.api import API_PREFIX, Problem
 from manyheads_shared.digest import digest_bytes, hex_of, short
@@ -30,6 +32,7 @@ class Pages:
     hub: str  # the hub's name
     url: str  # the address under which the reader sees the hub, without a slash at the end
     path: str
+    asked: QueryParams
     signed_in: SignedIn | None = None
 
     def render(self, template: str, *, section: str, status_code: int = 200, **values: Any) -> HTMLResponse:
@@ -39,7 +42,8 @@ class Pages:
             section: the entry of the navigation it belongs to; empty for none.
         """
         page = _environment().get_template(template)
-        text = page.render(hub=self.hub, url=self.url, path=self.path, section=section, signed_in=self.signed_in, **values)
+        here = {"hub": self.hub, "url": self.url, "path": self.path, "signed_in": self.signed_in}
+        text = page.render(section=section, page_address=partial(page_address, self.asked), **here, **values)
         return HTMLResponse(text, status_code, headers={"Cache-Control": "no-store" if self.signed_in else "no-cache"})
 
 
@@ -51,7 +55,7 @@ def get_pages(request: Request, hub: HubDep) -> Pages:
 
 
 def _pages_for_anyone(request: Request, hub: Hub) -> Pages:
-    return Pages(hub.settings.name, str(request.base_url).rstrip("/"), request.url.path)
+    return Pages(hub.settings.name, str(request.base_url).rstrip("/"), request.url.path, request.query_params)
 
 
 PagesDep = Annotated[Pages, Depends(get_pages)]

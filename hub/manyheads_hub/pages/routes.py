@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from manyheads_hub.bundles import service as bundles
 from manyheads_hub.catalogue import service as catalogue
+from manyheads_hub.catalogue.search import LISTED, UNLISTED, SearchDep
 from manyheads_hub.deps import BlobsDep, HubDep, SessionDep
 from manyheads_hub.errors import NotFoundError
 from manyheads_hub.evaluations.policy import read_policy
@@ -34,6 +35,7 @@ FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}  # of what i
 router = APIRouter(include_in_schema=False)
 
 HEADS_A_PAGE = 25  # of the catalogue, with a picture of every head on every source
+RECALL_FLOORS = (0.5, 0.8, 0.9, 0.95)  # to choose from
 COLUMNS_SHOWN = 40  # of a picture: the own generators of a page's heads, and fifteen sources more
 TITLES_SHOWN = 12  # of a bundle's heads in the list of bundles
 CLAIMS_SHOWN = 50  # of the other heads that say yes to a generator's images, those that do most often
@@ -57,10 +59,11 @@ class DrawnBand:
 
 
 @router.get("/")
-def show_catalogue(pages: PagesDep, session: SessionDep, number: PageNumber = 1) -> HTMLResponse:
-    """The catalogue."""
-    total = catalogue.count_entries(session, listed=True)
-    page = cut(partial(catalogue.list_entries, session, listed=True), total, number, HEADS_A_PAGE)
+def show_catalogue(pages: PagesDep, session: SessionDep, search: SearchDep, number: PageNumber = 1) -> HTMLResponse:
+    """The catalogue, or what is looked for in it."""
+    listed, unlisted = search.among(*LISTED.states), search.among(*UNLISTED.states)
+    total = catalogue.count_entries(session, listed)
+    page = cut(partial(catalogue.list_entries, session, listed), total, number, HEADS_A_PAGE)
     newest = bundles.latest_sequence(session)
     whole = build_overlap(page.items)
     overlap = whole.strongest(COLUMNS_SHOWN)
@@ -70,10 +73,13 @@ def show_catalogue(pages: PagesDep, session: SessionDep, number: PageNumber = 1)
         section="Catalogue",
         primary=primaries.get_current(session),
         bundle=bundles.get_info(session, newest) if newest else None,
+        search=search,
+        recall_floors=RECALL_FLOORS,
         page=page,
+        total=total,
         listed=[Listed(entry, worst_source(entry.evaluation, entry.generator, external=False)) for entry in page.items],
-        unlisted=catalogue.list_entries(session, ITEMS_A_PAGE, listed=False),
-        unlisted_count=catalogue.count_entries(session, listed=False),
+        unlisted=catalogue.list_entries(session, unlisted, ITEMS_A_PAGE),
+        unlisted_count=catalogue.count_entries(session, unlisted),
         overlap=overlap,
         sources_left_out=len(whole.sources) - len(overlap.sources),
         picture=heat_map(overlap, title=title, name="overlap-picture"),

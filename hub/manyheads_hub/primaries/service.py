@@ -31,6 +31,18 @@ def get_current_or_refuse(session: Session) -> PrimaryInfo:
     return info
 
 
+def get_published(session: Session, digest: Digest) -> PrimaryInfo:
+    """Return one published primary.
+
+    Raises:
+        NotFoundError: there is none of that digest.
+    """
+    row = queries.find(session, digest)
+    if row is None or row.published is None:
+        raise NotFoundError(f"this hub has published no primary {digest}")
+    return _to_info(row)
+
+
 def list_published(session: Session) -> list[PrimaryInfo]:
     """Return every published primary, newest first."""
     return [_to_info(row) for row in queries.published(session)]

@@ -49,9 +49,10 @@ def count_since(session: Session, contributor_id: int, moment: str) -> int:
     return session.scalars(query).one()
 
 
-def count_offers(session: Session, contributor_id: int) -> int:
-    """How many offers of a contributor are remembered."""
-    return session.scalars(select(func.count()).where(OfferRow.contributor_id == contributor_id)).one()
+def count_offers(session: Session, contributor_id: int, since: str) -> int:
+    """How many offers a contributor has made since a moment."""
+    made = OfferRow.contributor_id == contributor_id, OfferRow.made >= since
+    return session.scalars(select(func.count()).where(*made)).one()
 
 
 def forget_offers_before(session: Session, moment: str) -> None:

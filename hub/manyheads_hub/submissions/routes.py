@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 
 from manyheads_hub.deps import CallerDep, DoorDep, HubDep, ReadingCallerDep, ReviewerDep, SessionDep
 from manyheads_hub.evaluations.policy import read_policy
-from manyheads_hub.paging import PageNumber, answer
+from manyheads_hub.paging import PagerDep
 from manyheads_hub.submissions import answers, review, service
 from manyheads_shared.accounts import Because
 from manyheads_shared.api import API_PREFIX, BudgetInfo, ChallengeAnswer, ChallengeInfo, SubmissionInfo, SubmissionRequest
@@ -53,16 +53,15 @@ async def post_challenge_answer(
 
 @router.get("/budget")
 def get_budget(hub: HubDep, session: SessionDep, caller: ReadingCallerDep) -> BudgetInfo:
-    """How often the caller's heads were measured on the present hidden suite, and how often they may be."""
-    return service.get_budget(session, caller, read_policy(hub.settings.policy))
+    """What the caller has used and may use: examinations on the present hidden suite, submissions, offers, room for files."""
+    settings = hub.fresh_settings()
+    return service.get_budget(session, caller, read_policy(settings.policy), settings.limits)
 
 
 @router.get("/review/submissions")
-def list_all_submissions(
-    session: SessionDep, holder: ReviewerDep, response: Response, number: PageNumber = 1
-) -> list[SubmissionInfo]:
+def list_all_submissions(session: SessionDep, holder: ReviewerDep, pager: PagerDep) -> list[SubmissionInfo]:
     """Everyone's submissions, newest first, with their figures, a page at a time."""
-    return answer(partial(service.list_all, session), response, number)
+    return pager.answer(partial(service.list_all, session))
 
 
 @router.get("/review/submissions/{submission_id}")

@@ -15,11 +15,13 @@ from manyheads_hub.evaluations import budget, jobs
 from manyheads_hub.evaluations.coarse import coarsen
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.hub import Hub
+from manyheads_hub.settings import Limits
 from manyheads_hub.submissions import queries
 from manyheads_hub.submissions.checks import OVER, Offer, check_offer, refuse_used_version
 from manyheads_hub.tables import OfferRow, SubmissionRow
+from manyheads_hub.uploads import queries as uploads
 from manyheads_shared import clock
-from manyheads_shared.api import BudgetInfo, EvaluationInfo, SubmissionInfo, SubmissionRequest
+from manyheads_shared.api import BudgetInfo, EvaluationInfo, SubmissionInfo, SubmissionRequest, Usage
 from manyheads_shared.digest import Digest
 
 
@@ -109,7 +111,7 @@ def count_offer(session: Session, caller: Caller, limit: int) -> None:
         QuotaError: not before tomorrow; it is not counted.
     """
     queries.forget_offers_before(session, _day_ago())
-    if queries.count_offers(session, caller.contributor_id) >= limit:
+    if queries.count_offers(session, caller.contributor_id, _day_ago()) >= limit:
         raise QuotaError(
             f"expected at most {limit} offers a day, refused ones among them: each is work for the hub; mend what it said and "
             "try tomorrow"
@@ -164,11 +166,18 @@ def receive(session: Session, caller: Caller, offer: Offer) -> SubmissionInfo:
     return _to_info(session, row)
 
 
-def get_budget(session: Session, caller: Caller, policy: Policy) -> BudgetInfo:
-    """Return what a contributor may still have measured on the suite that heads are measured on now."""
-    epoch = budget.present_epoch(session)
-    made = 0 if epoch is None else budget.spent(session, caller.contributor_id, epoch)
-    return BudgetInfo(epoch=epoch, examinations=made, limit=policy.examinations_per_epoch)
+def get_budget(session: Session, caller: Caller, policy: Policy, limits: Limits) -> BudgetInfo:
+    """Return what a contributor may still have measured on the suite that heads are measured on now, bring and keep here."""
+    epoch, who, since = budget.present_epoch(session), caller.contributor_id, _day_ago()
+    return BudgetInfo(
+        epoch=epoch,
+        examinations=0 if epoch is None else budget.spent(session, who, epoch),
+        limit=policy.examinations_per_epoch,
+        submissions=Usage(used=queries.count_since(session, who, since), limit=limits.submissions_per_day),
+        offers=Usage(used=queries.count_offers(session, who, since), limit=limits.offers_per_day),
+        stored_bytes=Usage(used=uploads.claimed_bytes(session, who), limit=limits.contributor_bytes),
+        upload_bytes=limits.upload_bytes,
+    )
 
 
 def proofs_of(row: SubmissionRow) -> list[Digest]:

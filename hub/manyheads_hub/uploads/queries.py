@@ -12,11 +12,11 @@ def find(session: Session, contributor_id: int, digest: Digest) -> UploadRow | N
     return session.get(UploadRow, (contributor_id, digest))
 
 
-def claimed_bytes(session: Session, contributor_id: int, *, but: Digest) -> int:
-    """Bytes of everything else a contributor has uploaded or begun to."""
-    query = select(func.coalesce(func.sum(UploadRow.length), 0)).where(
-        UploadRow.contributor_id == contributor_id, UploadRow.digest != but
-    )
+def claimed_bytes(session: Session, contributor_id: int, *, but: Digest | None = None) -> int:
+    """Bytes of everything a contributor has uploaded or begun to, but for one object."""
+    query = select(func.coalesce(func.sum(UploadRow.length), 0)).where(UploadRow.contributor_id == contributor_id)
+    if but is not None:
+        query = query.where(UploadRow.digest != but)
     return int(session.scalars(query).one())
 
 
