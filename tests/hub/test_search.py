@@ -71,13 +71,15 @@ def browser(shelf: Hub) -> Iterator[httpx.Client]:
 
 
 def test_what_is_looked_for_stays_from_page_to_page(browser: httpx.Client) -> None:
-    first = browser.get("/v1/catalogue", params={"text": "crowd", "owner": "bob", "state": ["listed", "yanked"], "level": ""})
+    first = browser.get(
+        "/v1/catalogue", params={"text": "crowd", "owner": "bob", "state": ["listed", "yanked"], "level": "any"}
+    )
     rest = browser.get(str(first.url.join(first.links["next"]["url"])))
     assert (len(first.json()), len(rest.json()), "next" in rest.links) == (100, 20, False)
-    page = browser.get("/", params={"text": "crowd", "recall": "0.9", "owner": ""}).text
+    page = browser.get("/", params={"text": "crowd", "recall": "0.9", "owner": "", "level": "any"}).text
     assert page.count('data-label="AUROC"') == 25
     assert "60 listed heads found" in page
-    assert 'href="?text=crowd&amp;recall=0.9&amp;page=2"' in page
+    assert 'href="?text=crowd&amp;recall=0.9&amp;level=any&amp;page=2"' in page
 
 
 def test_a_page_shows_what_was_asked_for_and_that_nothing_is_like_it(browser: httpx.Client) -> None:

@@ -97,13 +97,17 @@ _KEYS = (
 
 
 def _matching(query: Select[Any], search: Search) -> Select[Any]:
-    wanted = {HeadRow.owner: search.owner, HeadRow.level: search.level, HeadRow.primary: search.primary}
-    query = query.where(*(column == value for column, value in wanted.items() if value is not None))
     if search.states != STATES:
         query = query.where(HeadRow.state.in_(search.states))
-    if search.text is not None:
+    if search.text:
         query = query.where(HeadRow.generator.contains(search.text.lower(), autoescape=True))
-    if search.recall is not None:
+    if search.owner:
+        query = query.where(HeadRow.owner == search.owner)
+    if search.level != "any":
+        query = query.where(HeadRow.level == search.level)
+    if search.primary is not None:
+        query = query.where(HeadRow.primary == search.primary)
+    if search.recall:
         query = query.where(HeadRow.evaluation["recall"]["lower"].as_float() >= search.recall)
     if search.image_size is not None:
         of_size = select(PrimaryRow.digest).where(PrimaryRow.image_size == search.image_size)
