@@ -79,7 +79,7 @@ class Bundle:
 
         if compute not in self._scorers:
             heads = [head.artifact for head in self.verified.heads]
-            self._scorers[compute] = Scorer(self.verified.primary, heads, compute)
+            self._scorers[compute] = Scorer(self.verified.primary, heads, compute, executor="folded")
         return self._scorers[compute]
 
     def warnings(self, moment: datetime | None = None) -> tuple[str, ...]:

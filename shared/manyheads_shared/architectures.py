@@ -70,6 +70,10 @@ class Architecture:
         """Height and width of the features for a square image."""
         return _after(self.trunk, image_size)
 
+    def maps_size(self, image_size: int) -> int:
+        """Height and width of a head's last maps for a square image."""
+        return _after(self.head, self.feature_size(image_size))
+
     def trunk_tensors(self) -> dict[str, Shape]:
         """Names and shapes of the trunk's tensors, all float32."""
         return _stack_tensors(self.trunk)
@@ -84,7 +88,7 @@ class Architecture:
         if self.readout == "flatten":
             if image_size is None:
                 raise ManifestError(f"{self.name}: a flatten read-out needs one fixed image size; the manifest has none")
-            inputs *= _after(self.head, self.feature_size(image_size)) ** 2
+            inputs *= self.maps_size(image_size) ** 2
         return _stack_tensors(self.head) | {"decision.weight": (1, inputs), "decision.bias": (1,)}
 
     def trunk_macs(self, image_size: int) -> int:

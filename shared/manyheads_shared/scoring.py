@@ -18,12 +18,13 @@ from torch import Tensor
 
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact
 from manyheads_shared.compute import Compute
+from manyheads_shared.engine.executors import Executor, ExecutorName, Folded, Separate
+from manyheads_shared.engine.tuning import Tuning
 from manyheads_shared.errors import NonFiniteScoreError
 from manyheads_shared.image import Pixels
-from manyheads_shared.networks import Head, Primary, load_head, load_primary
+from manyheads_shared.networks import Primary, load_head, load_primary
 from manyheads_shared.preprocess import Preprocessor
 from manyheads_shared.probe import probe_images, project, verify_probe
-from manyheads_shared.saliency import class_activation_map
 
 M = TypeVar("M", bound=torch.nn.Module)
 
@@ -39,8 +40,21 @@ class Analysis:
 class Scorer:
     """A primary and its heads, ready to run."""
 
-    def __init__(self, primary: PrimaryArtifact, heads: Sequence[HeadArtifact], compute: Compute) -> None:
+    def __init__(
+        self,
+        primary: PrimaryArtifact,
+        heads: Sequence[HeadArtifact],
+        compute: Compute,
+        *,
+        executor: ExecutorName = "separate",
+        tuning: Tuning | None = None,
+    ) -> None:
         """Load the networks and check the feature contract.
+
+        Args:
+            executor: how heads are run (`engine.executors`): `separate`, as they were trained, or `folded`, faster, the same
+                logits but for rounding.
+            tuning: of `folded`; None: the user's.
 
         Raises:
             PrimaryMismatchError: a head was read for another primary.
@@ -48,18 +62,17 @@ class Scorer:
         """
         self.preprocess = Preprocessor.of(primary)
         self.compute = compute
+        self.head_count = len(heads)
         self._primary = _place(load_primary(primary), compute)
-        self._heads = [_place(load_head(head, primary), compute) for head in heads]
+        networks = [self._primary.detector, *(_place(load_head(head, primary), compute) for head in heads)]
+        self._executor: Executor = Separate(networks, compute)
+        if executor == "folded":
+            self._executor = Folded(networks, compute, _maps_size(primary), tuning or Tuning())
         self._titles = ["the detector", *(f"head {head.manifest.generator.title}" for head in heads)]
         measured = measure_probe(self._primary, self.preprocess, compute)
         verify_probe(primary.manifest.probe, measured, name=f"primary {primary.manifest.name}")
         for head in heads:
             verify_probe(head.manifest.probe, measured, name=f"head {head.manifest.generator.title}")
-
-    @property
-    def head_count(self) -> int:
-        """Number of heads."""
-        return len(self._heads)
 
     @torch.inference_mode()
     def features(self, images: Sequence[Pixels]) -> Tensor:
@@ -108,14 +121,8 @@ class Scorer:
     @torch.inference_mode()
     def analyse_as_is(self, images: Sequence[Pixels]) -> Analysis:
         """Logits and saliency as `analyse`, finite or not; `check_finite` names the network."""
-        features = self.features(images)
-        logits, saliency = [], []
-        with self.compute.arithmetic():
-            for network in self._networks():
-                maps = network.maps(features)
-                logits.append(network.read_out(maps).float())
-                saliency.append(class_activation_map(network, maps).float())
-        return Analysis(torch.stack(logits, dim=1).cpu().numpy(), torch.stack(saliency, dim=1).cpu().numpy())
+        logits, saliency = self._executor.analyse(self.features(images))
+        return Analysis(logits.cpu().numpy(), saliency.cpu().numpy())
 
     def check_finite(self, logits: NDArray[np.float32]) -> NonFiniteScoreError | None:
         """Return why no threshold can place these logits, (1 + K,) or (N, 1 + K); None when all are finite."""
@@ -133,13 +140,8 @@ class Scorer:
         return logits
 
     def _logits(self, features: Tensor) -> NDArray[np.float32]:
-        with self.compute.arithmetic():
-            columns = [network(features).float() for network in self._networks()]
-        logits: NDArray[np.float32] = torch.stack(columns, dim=1).cpu().numpy()
+        logits: NDArray[np.float32] = self._executor.logits(features).cpu().numpy()
         return logits
-
-    def _networks(self) -> list[Head]:
-        return [self._primary.detector, *self._heads]
 
 
 @torch.inference_mode()
@@ -152,6 +154,12 @@ def measure_probe(primary: Primary, preprocess: Preprocessor, compute: Compute) 
     with Compute(compute.device, "float32").arithmetic():
         features = primary.trunk(batch).cpu().numpy()
     return tuple(project(image_features) for image_features in features)
+
+
+def _maps_size(primary: PrimaryArtifact) -> tuple[int, int] | None:
+    """Height and width of the last maps, where images have one size."""
+    size = primary.manifest.preprocessing.image_size
+    return None if size is None else (primary.architecture.maps_size(size),) * 2
 
 
 def _place(module: M, compute: Compute) -> M:
