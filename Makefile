@@ -49,7 +49,10 @@ serve: $(STAMP) ## Run a hub on SQLite and a folder (./runs/hub), with the worke
 bench: $(STAMP) ## Run the benchmarks that need no data beside the project
 	$(BIN)/python -m benchmarks
 
+bench-engine: $(STAMP) ## Time the many-head engine beside separate networks
+	$(BIN)/python -m benchmarks.engine
+
 bench-hub: $(STAMP) ## Put a hub under load beside nginx, and grow one to 10,000 heads; needs nginx and wrk
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.hub_load
 
-.PHONY: help setup demo test fault-test check fix serve bench bench-hub
+.PHONY: help setup demo test fault-test check fix serve bench bench-engine bench-hub

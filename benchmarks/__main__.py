@@ -6,11 +6,12 @@ Those on real images are apart: `python -m benchmarks.loop`, `benchmarks/paper/r
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import degradation_sheet, degradation_speed, killed, throughput
+from benchmarks import degradation_sheet, degradation_speed, engine, killed, throughput
 
 BENCHMARKS: dict[str, tuple[Callable[[], None], str]] = {
     "degradation-sheet": (degradation_sheet.main, "what each degradation profile does to a photograph"),
     "degradation-speed": (degradation_speed.main, "images a second, by degradation profile"),
+    "engine": (engine.main, "many heads on one batch, by executor"),
     "killed": (killed.main, "the whole loop under random kills"),
     "throughput": (throughput.main, "images a second, by number of heads"),
 }

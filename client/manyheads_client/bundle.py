@@ -100,7 +100,7 @@ class Bundle:
             metadata_expires=write_time(self.expires["timestamp"]) if self.expires else None,
             software=software(),
             decoder=DECODER,
-            device=compute.device_name,
+            device=f"{compute.device_name}, heads folded",
             precision=compute.precision,
             warnings=self.warnings(),
         )

@@ -61,7 +61,7 @@ def choose_training_compute(device: str, precision: str) -> Compute:
     It takes bfloat16 where the processor multiplies it in hardware; elsewhere it is emulated and slower.
     """
     compute = choose_compute(device, precision)
-    if precision == "auto" and _multiplies_bfloat16(compute.device):
+    if precision == "auto" and multiplies_bfloat16(compute.device):
         return Compute(compute.device, "bfloat16")
     return compute
 
@@ -101,7 +101,8 @@ def _without_tf32() -> Iterator[None]:
             backend.fp32_precision = precision
 
 
-def _multiplies_bfloat16(device: torch.device) -> bool:
+def multiplies_bfloat16(device: torch.device) -> bool:
+    """Whether a device multiplies bfloat16 in hardware; elsewhere it is emulated."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     return bool(torch.cpu._is_amx_tile_supported())  # noqa: SLF001 - torch has no public name for it

@@ -65,9 +65,9 @@ class Scorer:
         self.head_count = len(heads)
         self._primary = _place(load_primary(primary), compute)
         networks = [self._primary.detector, *(_place(load_head(head, primary), compute) for head in heads)]
-        self._executor: Executor = Separate(networks, compute)
+        self._executor: Executor = Separate(self._primary.trunk, networks, compute)
         if executor == "folded":
-            self._executor = Folded(networks, compute, _maps_size(primary), tuning or Tuning())
+            self._executor = Folded(self._primary.trunk, networks, compute, _maps_size(primary), tuning or Tuning())
         self._titles = ["the detector", *(f"head {head.manifest.generator.title}" for head in heads)]
         measured = measure_probe(self._primary, self.preprocess, compute)
         verify_probe(primary.manifest.probe, measured, name=f"primary {primary.manifest.name}")
@@ -77,10 +77,7 @@ class Scorer:
     @torch.inference_mode()
     def features(self, images: Sequence[Pixels]) -> Tensor:
         """Trunk features (N, C, H, W), in the precision of the compute, of decoded images of one fitted size."""
-        batch = _to_device(self.preprocess.batch(images), self.compute)
-        with self.compute.arithmetic():
-            features: Tensor = self._primary.trunk(batch)
-        return features
+        return self._executor.features(_to_device(self.preprocess.batch(images), self.compute))
 
     @torch.inference_mode()
     def score(self, images: Sequence[Pixels]) -> NDArray[np.float32]:

@@ -24,12 +24,13 @@ from manyheads_shared.image import SUFFIXES, decode_image
 from manyheads_shared.networks import Head, build_head
 from manyheads_shared.preprocess import fit_image
 from manyheads_shared.scoring import Scorer
-from tests.support.makers import make_generator, make_primary
+from tests.support.makers import make_generator
 from tests.support.world import draw_images, trained_head, trained_primary
 
 FLOAT32 = choose_compute("cpu", "float32")
 SIZE = 32
 COUNT = 6  # of heads: only groups of 1 and 2 divide it
+NO_TRUNK = nn.Sequential()  # for heads on ready features
 FACES64 = Path(__file__).parents[3] / "shared" / "data" / "faces64"
 
 
@@ -59,7 +60,7 @@ def make_heads(count: int = COUNT, *, architecture: str = "khoo2022-pixel", size
 
 
 def fold(heads: Sequence[Head], group: int, compute: Compute = FLOAT32) -> Folded:
-    return Folded(heads, compute, (SIZE // 8, SIZE // 8), Always(group))
+    return Folded(NO_TRUNK, heads, compute, (SIZE // 8, SIZE // 8), Always(group))
 
 
 def draw_features(count: int, size: int = SIZE) -> Tensor:
@@ -80,7 +81,7 @@ def distance(found: Tensor, expected: Tensor) -> float:
 @torch.inference_mode()
 def test_folded_heads_give_the_logits_and_maps_of_separate_ones(architecture: str, group: int) -> None:
     heads, features = make_heads(architecture=architecture), draw_features(7)
-    separate, folded = Separate(heads, FLOAT32), fold(heads, group)
+    separate, folded = Separate(NO_TRUNK, heads, FLOAT32), fold(heads, group)
     (logits, maps), (expected_logits, expected_maps) = folded.analyse(features), separate.analyse(features)
     assert distance(logits, expected_logits) < 1e-5
     assert distance(maps, expected_maps) < 1e-5
@@ -90,7 +91,7 @@ def test_folded_heads_give_the_logits_and_maps_of_separate_ones(architecture: st
 
 @torch.inference_mode()
 def test_heads_are_no_twins() -> None:
-    logits = Separate(make_heads(), FLOAT32).logits(draw_features(7))
+    logits = Separate(NO_TRUNK, make_heads(), FLOAT32).logits(draw_features(7))
     assert logits.std(dim=0).min() > 1e-3
     assert logits.std(dim=1).min() > 1e-2
 
@@ -98,16 +99,17 @@ def test_heads_are_no_twins() -> None:
 @torch.inference_mode()
 def test_images_of_native_size_are_run_folded_too() -> None:
     heads = make_heads(size=None)
-    folded = Folded(heads, FLOAT32, None, Always(4))
-    for size in (32, 48):
-        assert distance(folded.logits(draw_features(2, size)), Separate(heads, FLOAT32).logits(draw_features(2, size))) < 1e-5
+    folded = Folded(NO_TRUNK, heads, FLOAT32, None, Always(4))
+    separate = Separate(NO_TRUNK, heads, FLOAT32)
+    for features in (draw_features(2, 32), draw_features(2, 48)):
+        assert distance(folded.logits(features), separate.logits(features)) < 1e-5
 
 
 @torch.inference_mode()
 def test_bfloat16_folded_is_no_further_off_than_separate() -> None:
     heads, features, coarse = make_heads(), draw_features(7), Compute(torch.device("cpu"), "bfloat16")
-    exact = Separate(heads, FLOAT32).logits(features)
-    off = distance(Separate(heads, coarse).logits(features), exact)
+    exact = Separate(NO_TRUNK, heads, FLOAT32).logits(features)
+    off = distance(Separate(NO_TRUNK, heads, coarse).logits(features), exact)
     assert 0 < distance(fold(heads, 2, coarse).logits(features), exact) < 2 * off
 
 
@@ -115,11 +117,12 @@ def test_bfloat16_folded_is_no_further_off_than_separate() -> None:
 @pytest.mark.parametrize("group", GROUPS)
 @torch.inference_mode()
 def test_every_verdict_on_real_images_is_that_of_separate_heads(group: int) -> None:
-    scorer = Scorer(make_primary(size=64), [], FLOAT32)
+    scorer = Scorer(read_primary(trained_primary()), [], FLOAT32)
     paths = sorted(path for path in FACES64.rglob("*") if path.suffix in SUFFIXES)
     images = [fit_image(decode_image(path.read_bytes()).pixels, scorer.preprocess.spec) for path in paths[:: len(paths) // 512]]
     features, heads = scorer.features(images), make_heads(40)
-    expected, found = (way.logits(features).numpy() for way in (Separate(heads, FLOAT32), fold(heads, group)))
+    expected, found = (way.logits(features).numpy() for way in (Separate(NO_TRUNK, heads, FLOAT32), fold(heads, group)))
+    assert expected.std(axis=0).min() > 0.01  # logits worth the name
     edges = np.quantile(expected[::2], [0.4, 0.6], axis=0).T  # in the middle of the scores, where verdicts are lost most easily
     bands = [Band(low=float(low), high=float(high), negatives=9, positives=9, resolved=True) for low, high in edges]
     titles = [make_generator(f"g{i}").title for i in range(39)]
@@ -137,6 +140,7 @@ def test_a_scorer_runs_trained_heads_either_way() -> None:
         Scorer(primary, heads, FLOAT32, executor="separate"),
         Scorer(primary, heads, FLOAT32, executor="folded", tuning=Always(2)),
     )
+    assert distance(folded.features(images), separate.features(images)) < 1e-5
     for found, expected in zip(vars(folded.analyse(images)).values(), vars(separate.analyse(images)).values(), strict=True):
         assert distance(torch.from_numpy(found), torch.from_numpy(expected)) < 1e-5
     assert folded.head_count == separate.head_count == len(heads)

@@ -1,4 +1,4 @@
-"""Ways to run K heads on one batch of features: the same logits but for rounding. `Separate` is the yardstick.
+"""Ways to run a trunk and K heads on one batch: the same logits but for rounding. `Separate` is the yardstick.
 
 `Folded` runs G heads as one network: the first convolution, whose input all share, with G times the channels, every later one
 in G groups. Few images want a large G, because a call costs more than its arithmetic; many want a small one, because their maps
@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from manyheads_shared.architectures import PADDING
 from manyheads_shared.compute import Compute
-from manyheads_shared.engine.folding import FoldedHeads, fold_heads
+from manyheads_shared.engine.folding import FoldedHeads, Layer, fold_heads, fold_stacks
 from manyheads_shared.engine.tuning import Shape, Tuning
 from manyheads_shared.networks import Head
 from manyheads_shared.saliency import class_activation_map
@@ -26,7 +26,10 @@ GROUPS = (1, 2, 4, 8, 16, 32)  # tried
 
 
 class Executor(Protocol):
-    """Runs heads on features, channels last, in the precision of its compute."""
+    """Runs a trunk, and heads on its features, all channels last, in the precision of its compute."""
+
+    def features(self, batch: Tensor) -> Tensor:
+        """Features (N, C, H, W) of preprocessed images float32 (N, 3 or 1, S, S)."""
 
     def logits(self, features: Tensor) -> Tensor:
         """Logits float32 (N, K) of features (N, C, H, W)."""
@@ -38,8 +41,14 @@ class Executor(Protocol):
 class Separate:
     """Every head by itself, as it was trained: what thresholds are fitted with."""
 
-    def __init__(self, heads: Sequence[Head], compute: Compute) -> None:
-        self._heads, self._compute = heads, compute
+    def __init__(self, trunk: nn.Sequential, heads: Sequence[Head], compute: Compute) -> None:
+        self._trunk, self._heads, self._compute = trunk, heads, compute
+
+    def features(self, batch: Tensor) -> Tensor:
+        """See `Executor.features`."""
+        with self._compute.arithmetic():
+            features: Tensor = self._trunk(batch)
+        return features
 
     def logits(self, features: Tensor) -> Tensor:
         """See `Executor.logits`."""
@@ -58,18 +67,29 @@ class Separate:
 
 
 class Folded:
-    """Heads with batch norm folded in, several at once."""
+    """Trunk and heads with batch norm folded in, several heads at once."""
 
-    def __init__(self, heads: Sequence[Head], compute: Compute, maps_size: tuple[int, int] | None, tuning: Tuning) -> None:
-        """Fold the heads.
+    def __init__(
+        self,
+        trunk: nn.Sequential,
+        heads: Sequence[Head],
+        compute: Compute,
+        maps_size: tuple[int, int] | None,
+        tuning: Tuning,
+    ) -> None:
+        """Fold trunk and heads.
 
         Args:
             maps_size: of the last maps, where the images have one size.
             tuning: what says how many heads run at once.
         """
         self._dtype = torch.bfloat16 if compute.precision == "bfloat16" else torch.float32
-        self._heads, self._compute, self._tuning = fold_heads(heads, self._dtype, maps_size), compute, tuning
-        self._architecture = heads[0].architecture
+        self._compute, self._tuning, self._architecture = compute, tuning, heads[0].architecture
+        self._trunk, self._heads = fold_stacks([trunk], self._dtype), fold_heads(heads, self._dtype, maps_size)
+
+    def features(self, batch: Tensor) -> Tensor:
+        """See `Executor.features`."""
+        return self._run(self._trunk, batch.to(self._dtype), networks=1)
 
     def logits(self, features: Tensor) -> Tensor:
         """See `Executor.logits`."""
@@ -91,13 +111,17 @@ class Folded:
         images, features = len(features), features.to(self._dtype)
         for start in range(0, len(heads), group):
             some = heads.some(start, start + group)
-            maps = features
-            with self._compute.arithmetic():
-                for i, layer in enumerate(some.layers):
-                    weight, bias = layer.some(0, len(some))
-                    groups = len(some) if i else 1  # the features are everybody's, what follows is each head's own
-                    maps = functional.conv2d(maps, weight, bias, layer.stride, PADDING, groups=groups).relu_()
-            yield some, maps.float().view(images, len(some), -1, *maps.shape[2:])
+            maps = self._run(some.layers, features, networks=len(some)).float()
+            yield some, maps.view(images, len(some), -1, *maps.shape[2:])
+
+    def _run(self, layers: Sequence[Layer], maps: Tensor, *, networks: int) -> Tensor:
+        """Run some networks on what all of them are shown; return their maps side by side, (N, networks * C, h, w)."""
+        with self._compute.arithmetic():
+            for i, layer in enumerate(layers):
+                weight, bias = layer.flat()
+                groups = networks if i else 1  # what is shown is everybody's, what follows is each network's own
+                maps = functional.conv2d(maps, weight, bias, layer.stride, PADDING, groups=groups).relu_()
+        return maps
 
     def _read_out(self, heads: FoldedHeads, maps: Tensor) -> Tensor:
         """Logits (N, g) of maps (N, g, C, h, w)."""

@@ -24,9 +24,13 @@ class Layer:
     bias: Tensor  # (K, out)
     stride: int
 
-    def some(self, start: int, stop: int) -> tuple[Tensor, Tensor]:
-        """Weight ((stop - start) · out, in, kernel, kernel), channels last, and bias of a run of networks."""
-        return self.weight[start:stop].flatten(0, 1).permute(0, 3, 1, 2), self.bias[start:stop].flatten()
+    def some(self, start: int, stop: int) -> "Layer":
+        """The layer of a run of networks."""
+        return Layer(self.weight[start:stop], self.bias[start:stop], self.stride)
+
+    def flat(self) -> tuple[Tensor, Tensor]:
+        """Weight (K * out, in, kernel, kernel), channels last, and bias (K * out,): the networks side by side."""
+        return self.weight.flatten(0, 1).permute(0, 3, 1, 2), self.bias.flatten()
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class FoldedHeads:
 
     def some(self, start: int, stop: int) -> "FoldedHeads":
         """A run of the heads."""
-        layers = tuple(Layer(layer.weight[start:stop], layer.bias[start:stop], layer.stride) for layer in self.layers)
+        layers = tuple(layer.some(start, stop) for layer in self.layers)
         return FoldedHeads(layers, self.decision[start:stop], self.bias[start:stop])
 
 
