@@ -50,7 +50,7 @@ class Tuning:
         Args:
             path: None: `engine.json` in the user's cache folder.
         """
-        self._path = path or _cache_folder() / "engine.json"
+        self._path = path or _cache_file()
         self._known = _read(self._path)
 
     def choose(self, shape: Shape, candidates: Sequence[int], run: Callable[[int], object]) -> int:
@@ -68,6 +68,8 @@ class Tuning:
 
     def _remember(self, key: str, best: int) -> None:
         self._known = {**_read(self._path), **self._known, key: best}  # another process may have measured too
+        if self._path is None:
+            return
         with suppress(OSError):  # measured again next time
             write_atomic(self._path, json.dumps(self._known, indent=1, sort_keys=True).encode())
 
@@ -87,7 +89,9 @@ def _fastest(candidates: Sequence[int], run: Callable[[int], object], device: to
     return min(seconds, key=lambda candidate: seconds[candidate])
 
 
-def _read(path: Path) -> dict[str, int]:
+def _read(path: Path | None) -> dict[str, int]:
+    if path is None:
+        return {}
     try:
         with path.open("rb") as file:
             found = json.loads(file.read(MAX_BYTES))
@@ -98,5 +102,10 @@ def _read(path: Path) -> dict[str, int]:
     return {key: value for key, value in found.items() if isinstance(value, int)}
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "manyheads"
+def _cache_file() -> Path | None:
+    """Where measurements are remembered; nowhere for a user without a home, as in some containers."""
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    except RuntimeError:
+        return None
+    return folder / "manyheads" / "engine.json"
