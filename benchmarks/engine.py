@@ -132,8 +132,8 @@ def measure_memory(heads: int) -> dict[str, Any]:
 
 def _peak(heads: int) -> int:
     primary = make_primary(size=SIZE)
-    one = make_head(primary, make_generator("one"))  # the bytes of one file; each head below has its own network
-    scorer = Scorer(primary, [one] * heads, choose_compute("auto", "float32"), executor="folded")
+    artifacts = [make_head(primary, make_generator(f"g{i}"), seed=i) for i in range(heads)]
+    scorer = Scorer(primary, artifacts, choose_compute("auto", "float32"), executor="folded")
     scorer.score([np.zeros((SIZE, SIZE, 3), np.uint8)] * 32)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 

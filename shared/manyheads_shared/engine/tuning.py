@@ -1,7 +1,7 @@
 """How many heads to run at once: measured once for each machine, precision and kind of batch, and remembered.
 
-What is remembered is a measurement, not a result: a lost or foreign file costs a second, and no logit depends on it but for
-rounding. Batches and heads are told apart by powers of two.
+What is remembered is a measurement, not a result: a lost or foreign file costs the time to measure again, and no logit depends
+on it but for rounding. Batches and heads are told apart by powers of two.
 """
 
 import json
