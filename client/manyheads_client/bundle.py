@@ -10,6 +10,7 @@ from manyheads_client.store import HeldBundle, Store, default_store
 from manyheads_client.trust import Chain, verify_chain
 from manyheads_shared.bundle import BUNDLE_TARGET, VerifiedBundle, verify_bundle
 from manyheads_shared.calibration import Band, head_alpha
+from manyheads_shared.canonical import MAX_DOCUMENT_BYTES
 from manyheads_shared.clock import write_time
 from manyheads_shared.digest import hex_of
 from manyheads_shared.errors import VerificationError
@@ -111,9 +112,9 @@ class Bundle:
         expired = {role: expiry for role, expiry in self.expires.items() if moment >= expiry}
         if not expired:
             return ()
-        since = write_time(min(expired.values()))
-        roles = ", ".join(expired)
-        return (f"The bundle's update metadata ({roles}) expired on {since}: the hub may have published a newer one since.",)
+        since, roles = min(expired.values()), ", ".join(expired)
+        age = f"expired on {write_time(since)}, {(moment - since).days} days before"
+        return (f"The bundle's update metadata ({roles}) {age}: the hub may have published a newer one since.",)
 
     def _threshold_warnings(self) -> tuple[str, ...]:
         calibration = self.verified.calibration
@@ -137,24 +138,23 @@ def open_held(store: Store, held: HeldBundle) -> Bundle:
     Raises:
         FormatError, VerificationError: a step fails.
     """
-    # step 1
+    # steps 1 and 2
     chain = verify_held(store, held)
-    # step 2
-    data = store.read_object(held.bundle)
-    target = chain.targets.get(BUNDLE_TARGET)
-    if target is None or target.hashes.get("sha256") != hex_of(held.bundle):
-        raise MissingTargetError(f"{store.folder}: the kept metadata names another bundle than {held.bundle}; pull again")
     # step 3
-    return Bundle(verify_bundle(data, store.read_object), chain.expires)
+    return Bundle(verify_bundle(store.read_object(held.bundle), store.read_object), chain.expires)
 
 
 def verify_held(store: Store, held: HeldBundle) -> Chain:
-    """Verify the metadata kept with an adopted bundle.
+    """Verify the metadata kept with an adopted bundle, and that it names this bundle.
 
     Raises:
         UpdateRefusedError: it is not what this store's root vouches for.
     """
     root = store.read_root()
     if root is None:
-        raise VerificationError(f"{store.folder}: the trusted root.json is missing; pull again with --root")
-    return verify_chain(root, held.metadata, store.read_object)
+        raise VerificationError(f"{store.folder}: the trusted root.json is missing; pull or import again with --root")
+    chain = verify_chain(root, held.metadata, store.read_object)
+    target = chain.find_target(BUNDLE_TARGET, MAX_DOCUMENT_BYTES, str(store.folder))
+    if target.hashes["sha256"] != hex_of(held.bundle):
+        raise MissingTargetError(f"{store.folder}: the kept metadata names another bundle than {held.bundle}; pull again")
+    return chain

@@ -1,8 +1,10 @@
-"""`manyheads`: pull a bundle, attribute images, verify the store, show what is there."""
+"""`manyheads`: pull a bundle, attribute images, verify the store, show what is there, carry a bundle over an air gap."""
 
 import typer
 
 from manyheads_client.commands.attribute import attribute
+from manyheads_client.commands.export import export
+from manyheads_client.commands.import_ import import_
 from manyheads_client.commands.pull import pull
 from manyheads_client.commands.show import show
 from manyheads_client.commands.verify import verify
@@ -15,8 +17,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (pull, attribute, verify, show):
+for command in (pull, attribute, verify, show, export):
     app.command()(command)
+app.command("import")(import_)  # a word that Python keeps to itself
 
 
 def main() -> None:

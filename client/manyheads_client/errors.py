@@ -2,6 +2,8 @@
 
 Whatever is refused, the store stays at the bundle it had.
 
+    FormatError                                                                           exit 3
+    └── PackError                    a file that is no pack, or holds what does not belong in it
     VerificationError                what the hub sent is not to be trusted               exit 3
     └── UpdateRefusedError
         ├── WrongRootError           the root is no root, or of another hub
@@ -18,14 +20,18 @@ Whatever is refused, the store stays at the bundle it had.
     ├── EndlessDataError             more bytes than were announced
     └── SlowHubError                 too slow to be an accident
     UsageError                                                                            exit 2
-    ├── NoBundleError                nothing was pulled into this store yet
+    ├── NoBundleError                nothing was pulled or imported into this store yet
     ├── NotAStoreError               the folder holds other things
     └── StoreBusyError               another process holds the lock
 """
 
 from collections.abc import Sequence
 
-from manyheads_shared.errors import FetchError, UsageError, VerificationError
+from manyheads_shared.errors import FetchError, FormatError, UsageError, VerificationError
+
+
+class PackError(FormatError):
+    """A file that is no pack, is not all of one, or holds what does not belong in it."""
 
 
 class UpdateRefusedError(VerificationError):
@@ -77,7 +83,7 @@ class OwnerChangedError(UpdateRefusedError):
         accept = " ".join(f"--accept-owner {name}" for name, *_ in changes)
         super().__init__(
             f"an owner signs with another key than before ({listed}). Ask the owner, by another way than the hub, whether the "
-            f"new key is theirs; if it is, pull again with {accept}."
+            f"new key is theirs; if it is, run the command again with {accept}."
         )
         self.generators = tuple(name for name, *_ in changes)
 

@@ -1,14 +1,14 @@
 """The local store: objects by digest, the bundles that were adopted, the root they are trusted by, pinned owner keys.
 
-    STORE/root.json                  the TUF root this store trusts, as it was given at the first pull
+    STORE/root.json                  the TUF root this store trusts, as it was given at the first pull or import
     STORE/objects/HEX                every file by digest: primaries, heads, statements, manifests, metadata; never changed
     STORE/bundles/0000000007.json    one adopted bundle each; the highest number is the current one, the rest is history
     STORE/owners.json                the owner and the key each generator was first seen with
-    STORE/metadata/                  working copy of the TUF metadata, kept for its rollback protection
-    STORE/partial/HEX                downloads under way, resumed by the next pull
+    STORE/metadata/                  working copy of the TUF metadata, kept for its rollback protection (`seen`)
+    STORE/partial/HEX                objects on their way in; a download is resumed by the next pull
 
 Every file is written whole or not at all, and a bundle becomes current by the one rename that makes its record appear. Readers
-need no lock; whoever changes the store holds `lock()`. What to trust is for `trust` and `update`.
+need no lock; whoever changes the store holds `lock()`. What to trust is for `trust`, `update` and `importing`.
 """
 
 import fcntl
@@ -17,12 +17,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import ClassVar
+from typing import BinaryIO, ClassVar
 
 from manyheads_client.errors import NoBundleError, NotAStoreError, StoreBusyError
 from manyheads_shared.digest import Digest, digest_bytes, digest_file, hex_of, verify_digest
 from manyheads_shared.document import Document, Value
-from manyheads_shared.errors import ManifestError, UsageError
+from manyheads_shared.errors import ManifestError, UnsupportedVersionError, UsageError
 from manyheads_shared.files import remove_unfinished, write_atomic
 from manyheads_shared.manifest import DigestField, Name, Time
 
@@ -49,14 +49,34 @@ class HeldMetadata(Value):
 class HeldBundle(Document):
     """An adopted bundle: where it came from, when, and on what trust."""
 
+    FORMAT: ClassVar[str] = "manyheads.held-bundle/2"
+
+    url: str | None  # of the hub, as it was last pulled from; None: never yet
+    pack: DigestField | None  # the pack it was imported from; None: it was pulled
+    hub: Name
+    sequence: int
+    bundle: DigestField  # of the manifest
+    adopted: Time
+    verified: Time | None  # last moment the hub itself confirmed it as its newest; None: never, it was only imported
+    metadata: HeldMetadata
+
+    @property
+    def origin(self) -> str:
+        """How it came here, in words."""
+        return f"imported from pack {self.pack}" if self.pack else f"pulled from {self.url}"
+
+
+class _FirstHeldBundle(Document):
+    """Version 1, of a time when every bundle was pulled."""
+
     FORMAT: ClassVar[str] = "manyheads.held-bundle/1"
 
     url: str
     hub: Name
     sequence: int
-    bundle: DigestField  # of the manifest
+    bundle: DigestField
     adopted: Time
-    verified: Time  # last moment the hub confirmed it as its newest
+    verified: Time
     metadata: HeldMetadata
 
 
@@ -99,7 +119,7 @@ class Store:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._refuse_foreign()
+            self.refuse_foreign()
             handle = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
         except (PermissionError, FileExistsError, NotADirectoryError) as error:
             raise UsageError(f"{self.folder}: expected a folder that can be written to ({error.strerror})") from error
@@ -115,7 +135,7 @@ class Store:
             os.close(handle)
 
     def read_root(self) -> bytes | None:
-        """Return the root this store trusts; None before the first pull."""
+        """Return the root this store trusts; None before the first pull or import."""
         return self._root.read_bytes() if self._root.exists() else None
 
     def pin_root(self, data: bytes) -> None:
@@ -133,15 +153,24 @@ class Store:
             DigestMismatchError: the file was damaged or altered.
             NoBundleError: it is not here.
         """
+        with self.open_object(digest) as stream:
+            data = stream.read()
+        verify_digest(f"{self.folder}: object", data, digest)
+        return data
+
+    def open_object(self, digest: Digest) -> BinaryIO:
+        """Open an object for reading; nothing of it is verified.
+
+        Raises:
+            NoBundleError: it is not here.
+        """
         try:
-            data = self.object_path(digest).read_bytes()
+            return self.object_path(digest).open("rb")
         except FileNotFoundError:
             raise NoBundleError(
                 f"{self.folder}: the object {digest} is missing. `manyheads verify` says which bundles need it; what the "
-                "current one needs, `manyheads pull` fetches again."
+                "current one needs, `manyheads pull` fetches again, and so does importing its pack again."
             ) from None
-        verify_digest(f"{self.folder}: object", data, digest)
-        return data
 
     def holds(self, digest: Digest) -> bool:
         """Whether the object is here and sound."""
@@ -156,12 +185,12 @@ class Store:
         return digest
 
     def partial_path(self, digest: Digest) -> Path:
-        """Where the download of an object goes until it is complete."""
+        """Where an object goes until all of it is here."""
         self._partial.mkdir(parents=True, exist_ok=True)
         return self._partial / hex_of(digest)
 
     def keep_partial(self, digest: Digest) -> None:
-        """Make a complete, verified download an object."""
+        """Make what was completed there, and verified, an object."""
         self._objects.mkdir(parents=True, exist_ok=True)
         self.partial_path(digest).replace(self.object_path(digest))
 
@@ -190,12 +219,27 @@ class Store:
         """Return the current bundle's record.
 
         Raises:
-            NoBundleError: nothing was pulled yet.
+            NoBundleError: nothing was pulled or imported yet.
         """
         held = self.find_current()
         if held is None:
-            raise NoBundleError(f"{self.folder}: no bundle here yet; get one with `manyheads pull URL --root root.json`")
+            raise NoBundleError(
+                f"{self.folder}: no bundle here yet; get one with `manyheads pull URL --root root.json`, or, without a "
+                "network, with `manyheads import FILE --root root.json`"
+            )
         return held
+
+    def find_held(self, sequence: int) -> HeldBundle:
+        """Return the record of an adopted bundle by its number.
+
+        Raises:
+            NoBundleError: it was never adopted here.
+        """
+        history = {held.sequence: held for held in self.history()}
+        if sequence not in history:
+            numbers = ", ".join(map(str, history)) or "none"
+            raise NoBundleError(f"{self.folder}: expected the number of a bundle of this store ({numbers}), got {sequence}")
+        return history[sequence]
 
     def read_owners(self) -> dict[str, PinnedOwner]:
         """Return the pinned owner keys by generator name."""
@@ -208,10 +252,16 @@ class Store:
     def _held_paths(self) -> list[Path]:
         return sorted(self._bundles.glob("[0-9]*.json"), key=lambda path: int(path.stem))
 
-    def _refuse_foreign(self) -> None:
-        """A folder is a store once a pull has ended in it; before that, as long as nothing else is there."""
-        if self._root.exists() and self._objects.exists() and self._bundles.exists():
+    def refuse_foreign(self) -> None:
+        """A folder is a store once a bundle was adopted in it; before that, as long as nothing else is there.
+
+        Raises:
+            NotAStoreError: the folder holds other things.
+        """
+        if not self.folder.exists() or (self._root.exists() and self._objects.exists() and self._bundles.exists()):
             return
+        if not self.folder.is_dir():
+            raise NotAStoreError(f"{self.folder}: expected a folder, got a file")
         names = sorted(path.name for path in self.folder.iterdir())
         if foreign := [name for name in names if name not in _OWN and not name.startswith((".root.json.", ".owners.json."))]:
             raise NotAStoreError(
@@ -237,8 +287,16 @@ def default_store() -> Path:
 
 
 def _read_held(path: Path) -> HeldBundle:
+    """Read a record of either version."""
+    data = path.read_bytes()
     try:
-        return HeldBundle.from_bytes(path.read_bytes())
+        try:
+            return HeldBundle.from_bytes(data)
+        except UnsupportedVersionError:
+            first = _FirstHeldBundle.from_bytes(data)
+            return HeldBundle.new(
+                pack=None, **{name: getattr(first, name) for name in _FirstHeldBundle.model_fields if name != "format"}
+            )
     except ManifestError as error:
         raise ManifestError(f"{path} was damaged ({error}). Remove this one file and pull again.") from error
 

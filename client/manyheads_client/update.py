@@ -8,12 +8,14 @@ from threading import Lock
 
 from tuf.api.metadata import TargetFile
 
-from manyheads_client.errors import EndlessDataError, MissingTargetError, OwnerChangedError, SequenceError
+from manyheads_client.adoption import Adopted, OnBytes, adopt, build_held, choose_root, examine
+from manyheads_client.errors import EndlessDataError, MissingTargetError
 from manyheads_client.fetch import Fetcher
-from manyheads_client.store import HeldBundle, PinnedOwner, Store
-from manyheads_client.trust import Chain, read_root, refresh, verify_chain, verify_root
+from manyheads_client.refresh import refresh
+from manyheads_client.store import HeldBundle, Store
+from manyheads_client.trust import Chain, verify_chain, verify_root
 from manyheads_shared.api import TUF_TARGETS_PREFIX
-from manyheads_shared.bundle import BUNDLE_TARGET, BundleManifest, object_target, verify_bundle
+from manyheads_shared.bundle import BUNDLE_TARGET, object_target, verify_parts
 from manyheads_shared.canonical import MAX_DOCUMENT_BYTES
 from manyheads_shared.clock import now
 from manyheads_shared.digest import Digest, digest_file, hex_of, parse_digest
@@ -22,23 +24,13 @@ from manyheads_shared.errors import DigestMismatchError, HubRefusedError, HubUnr
 PARALLEL_FETCHES = 6  # hides the network's latency; heads are small and many
 _NOT_FOUND = 404
 
-OnBytes = Callable[[int, int], None]  # bytes fetched, bytes to fetch
-
 
 @dataclass(frozen=True)
-class Pulled:
+class Pulled(Adopted):
     """What a pull did."""
 
-    held: HeldBundle
-    previous: HeldBundle | None
     fetched: int  # objects that were new
     fetched_bytes: int
-    new_owners: tuple[str, ...]  # generators seen for the first time, and those whose new key was accepted
-
-    @property
-    def is_new(self) -> bool:
-        """Whether the store has another bundle than before."""
-        return self.previous is None or self.previous.bundle != self.held.bundle
 
 
 def pull(
@@ -53,8 +45,8 @@ def pull(
     """Bring the store to the hub's newest bundle.
 
     The plan: (1) hold the store; (2) the root to trust and the address to ask; (3) TUF metadata, and the given root among the
-    trusted ones; (4) the newest bundle manifest; (5) its number does not go back; (6) no generator's owner changed;
-    (7) the objects that are not here yet; (8) everything belongs together; (9) adopt it, in one step.
+    trusted ones; (4) the newest bundle manifest; (5) its number does not go back, and no generator's owner changed; (6) the
+    objects that are not here yet; (7) everything belongs together; (8) adopt it, in one step.
 
     Args:
         url: the hub's address; None: the one of the last pull.
@@ -63,15 +55,15 @@ def pull(
 
     Raises:
         UsageError: step 1 or 2 fails.
-        UpdateRefusedError: steps 2 to 6 fail; the subclass says why.
-        FormatError, VerificationError: step 7 or 8 fails.
+        UpdateRefusedError: steps 2 to 5 fail; the subclass says why.
+        FormatError, VerificationError: step 6 or 7 fails.
         FetchError: the way to the hub.
     """
     # step 1
     with store.lock():
         # step 2
-        previous = store.find_current()
-        trusted, address = _choose_root(store, root), _choose_url(previous, url)
+        trusted = choose_root(store, root, "manyheads pull URL --root root.json")
+        address = _choose_url(store.find_current(), url)
         # step 3
         metadata = refresh(store, address, trusted, fetcher)
         chain = verify_chain(trusted, metadata, store.read_object)
@@ -80,35 +72,18 @@ def pull(
         targets = _Targets(store, fetcher, address, chain)
         # step 4
         data = targets.read(BUNDLE_TARGET, MAX_DOCUMENT_BYTES)
-        manifest = BundleManifest.from_bytes(data)
-        digest = store.keep(data)
         # step 5
-        _refuse_going_back(manifest, digest, previous)
+        candidate = examine(store, data, accept_owners)
+        store.keep(data)
         # step 6
-        pinned = store.read_owners()
-        seen = _check_owners(manifest, pinned, accept_owners)
+        fetched_bytes, missing = targets.fetch(candidate.manifest.object_limits(), on_bytes)
         # step 7
-        fetched_bytes, missing = targets.fetch(manifest.object_limits(), on_bytes)
+        for _ in verify_parts(data, store.read_object):
+            pass
         # step 8
-        verify_bundle(data, store.read_object)
-        # step 9
-        if store.read_root() is None:
-            store.pin_root(trusted)
-        if seen:
-            store.pin_owners({**pinned, **seen})
-        moment = now()
-        adopted = previous.adopted if previous and previous.bundle == digest else moment
-        held = HeldBundle.new(
-            url=address,
-            hub=manifest.hub,
-            sequence=manifest.sequence,
-            bundle=digest,
-            adopted=adopted,
-            verified=moment,
-            metadata=metadata,
-        )
-        store.adopt(held)
-        return Pulled(held, previous, len(missing), fetched_bytes, tuple(sorted(seen)))
+        held = build_held(candidate, metadata, url=address, pack=None, verified=now())
+        adopt(store, candidate, trusted, held)
+        return Pulled(held, candidate.previous, tuple(sorted(candidate.owners)), len(missing), fetched_bytes)
 
 
 @dataclass(frozen=True)
@@ -122,7 +97,7 @@ class _Targets:
 
     def read(self, path: str, limit: int) -> bytes:
         """Return one target by its path; it may have `limit` bytes."""
-        target = self._find(path, limit)
+        target = self.chain.find_target(path, limit, self.url)
         digest = parse_digest("sha256:" + target.hashes["sha256"])
         if not self.store.holds(digest):
             self._fetch(path, target, digest, lambda _: None)
@@ -134,10 +109,7 @@ class _Targets:
         Args:
             limits: how many bytes each object may have.
         """
-        targets = {digest: self._find(object_target(digest), limit) for digest, limit in limits.items()}
-        for digest, target in targets.items():
-            if target.hashes["sha256"] != hex_of(digest):
-                raise DigestMismatchError(object_target(digest), digest, f"sha256:{target.hashes['sha256']}")
+        targets = self.chain.find_objects(limits, self.url)
         missing = [digest for digest in sorted(targets) if not self.store.holds(digest)]
         total = sum(targets[digest].length for digest in missing)
         count = _Count(total, on_bytes)
@@ -151,19 +123,6 @@ class _Targets:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
         return total, missing
-
-    def _find(self, path: str, limit: int) -> TargetFile:
-        target = self.chain.targets.get(path)
-        if target is None or "sha256" not in target.hashes:
-            raise MissingTargetError(
-                f"{self.url}: the bundle needs {path}, which is not among the hub's signed files. The hub must publish again."
-            )
-        if target.length > limit:
-            raise EndlessDataError(
-                f"{self.url}: {path} is said to have {target.length} bytes; a file of its kind may have {limit}. "
-                "Nothing of it is fetched: ask the hub's maintainers."
-            )
-        return target
 
     def _fetch(self, path: str, target: TargetFile, digest: Digest, on_chunk: Callable[[int], None]) -> None:
         """Download, verify, keep. A file that fails is thrown away; one that is only unfinished stays for the next pull.
@@ -217,59 +176,9 @@ def _verify_file(name: str, path: Path, digest: Digest) -> None:
         raise DigestMismatchError(name, digest, actual)
 
 
-def _choose_root(store: Store, given: bytes | None) -> bytes:
-    trusted = store.read_root()
-    if trusted is not None:
-        return trusted
-    if given is None:
-        raise UsageError(
-            f"{store.folder}: a first pull needs the hub's root, which its maintainers give you: "
-            "`manyheads pull URL --root root.json`"
-        )
-    read_root(given)
-    return given
-
-
 def _choose_url(previous: HeldBundle | None, given: str | None) -> str:
     if given is not None:
         return given.rstrip("/")
-    if previous is None:
+    if previous is None or previous.url is None:
         raise UsageError("a first pull needs the hub's address: `manyheads pull URL --root root.json`")
     return previous.url
-
-
-def _refuse_going_back(manifest: BundleManifest, digest: Digest, previous: HeldBundle | None) -> None:
-    if previous is None or digest == previous.bundle:
-        return
-    if manifest.sequence <= previous.sequence:
-        raise SequenceError(
-            f"the hub's newest bundle has number {manifest.sequence}, this store holds number {previous.sequence} "
-            "already, with other content. A bundle never goes back: ask the hub's maintainers."
-        )
-
-
-def _check_owners(
-    manifest: BundleManifest, pinned: Mapping[str, PinnedOwner], accepted: Collection[str]
-) -> dict[str, PinnedOwner]:
-    """Return the owners to pin: those seen for the first time, and the changed ones that the user accepted.
-
-    A generator keeps the key it was first seen with. A new generator of an owner who is known keeps to the keys of theirs that
-    were seen before.
-
-    Raises:
-        OwnerChangedError: a key changed and nobody accepted it.
-    """
-    changes: list[tuple[str, str, str]] = []
-    seen: dict[str, PinnedOwner] = {}
-    for entry in manifest.heads:
-        name, owner, key = entry.generator.name, entry.generator.owner, entry.owner_key
-        before = seen.get(name) or pinned.get(name)
-        known = [before.key] if before else [each.key for each in pinned.values() if each.owner == owner]
-        if before is not None and key in known:
-            continue
-        if known and key not in known and (name not in accepted or name in seen):
-            changes.append((name, known[-1], key))
-        seen[name] = PinnedOwner(owner=owner, key=key, since=now())
-    if changes:
-        raise OwnerChangedError(changes)
-    return seen

@@ -1,7 +1,8 @@
 """Verifying a whole store: each object against its name, each adopted bundle from the trusted root down. Repairs nothing.
 
-What can be repaired is said with each finding: a pull fetches again what the current bundle needs. Nobody serves the files of
-an earlier bundle any more, so one that lost a file of its own can no longer be proven, and only its record can go.
+What can be repaired is said with each finding: a pull fetches again what the current bundle needs, and importing its pack again
+brings it back. No hub serves the files of an earlier bundle any more, so one that lost a file of its own can no longer be
+proven, and only its record can go.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,8 +16,6 @@ from manyheads_shared.bundle import BundleManifest
 from manyheads_shared.clock import write_time
 from manyheads_shared.digest import Digest, digest_file
 from manyheads_shared.errors import ManyheadsError
-
-_PULL = "`manyheads pull` fetches it again"
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def check_store(store: Store) -> Iterator[Finding]:
     both statements of every head; (3) the dates of the current bundle's metadata, stated, not judged.
 
     Raises:
-        NoBundleError: nothing was pulled yet.
+        NoBundleError: nothing was pulled or imported yet.
     """
     store.current()
     history = [_Adopted(held, _needs(store, held)) for held in store.history()]
@@ -72,7 +71,7 @@ def _advise(digest: Digest, history: Sequence[_Adopted]) -> str:
     """What to do about a damaged object."""
     *earlier, current = history
     if digest in current.needs:
-        return _PULL
+        return _repair(current.held)
     losers = [str(adopted.held.sequence) for adopted in earlier if digest in adopted.needs]
     if losers:
         return f"only bundle {', '.join(losers)} needs it, and no hub serves it any more: see there, and remove this file"
@@ -93,12 +92,19 @@ def _check_bundle(store: Store, adopted: _Adopted, current: _Adopted) -> Finding
                 f"remove {store.record_path(held)}."
             )
         elif adopted is not current and not all(map(store.holds, adopted.needs)):
-            detail += f" The current bundle needs the same file: {_PULL}."
+            detail += f" The current bundle needs the same file: {_repair(current.held)}."
         return Finding(subject, holds=False, detail=detail)
     heads = len(bundle.generators)
     return Finding(
-        subject, holds=True, detail=f"root to manifest signed; primary, calibration and {heads} heads with both statements"
+        subject,
+        holds=True,
+        detail=f"root to manifest signed; primary, calibration and {heads} heads with both statements; {held.origin}",
     )
+
+
+def _repair(current: HeldBundle) -> str:
+    """How a file that the current bundle needs comes back."""
+    return "importing its pack again brings it back" if current.pack else "`manyheads pull` fetches it again"
 
 
 def _needs(store: Store, held: HeldBundle) -> frozenset[Digest]:

@@ -6,7 +6,7 @@ Specification: docs/formats/bundle.md.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
@@ -124,6 +124,35 @@ def verify_bundle(data: bytes, read_object: ReadObject) -> VerifiedBundle:
     Raises:
         FormatError, VerificationError: a step fails; the subclass says how.
     """
+    opened = _open_bundle(data, read_object)
+    return VerifiedBundle(
+        opened.manifest, digest_bytes(data), opened.primary, opened.calibration, tuple(_verify_heads(opened, read_object))
+    )
+
+
+def verify_parts(data: bytes, read_object: ReadObject) -> Iterator[VerifiedHead]:
+    """Verify a bundle as `verify_bundle` does and keep nothing: each head is yielded when it is verified.
+
+    For whoever stores a bundle and does not run it: memory does not grow with the number of heads. It belongs together once
+    the iterator has ended.
+
+    Raises:
+        FormatError, VerificationError: a step fails, while the iterator is read.
+    """
+    yield from _verify_heads(_open_bundle(data, read_object), read_object)
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A bundle but for its heads."""
+
+    manifest: BundleManifest
+    primary: PrimaryArtifact
+    calibration: Calibration
+    hub_key: SSlibKey
+
+
+def _open_bundle(data: bytes, read_object: ReadObject) -> _Opened:
     # step 1
     manifest = BundleManifest.from_bytes(data)
     # step 2
@@ -136,10 +165,13 @@ def verify_bundle(data: bytes, read_object: ReadObject) -> VerifiedBundle:
         raise BundleError(f"the calibration is for primary {calibration.primary}, the bundle's is {manifest.primary}")
     if calibration.heads.keys() != {entry.head for entry in manifest.heads}:
         raise BundleError("the calibration does not cover exactly the bundle's heads; the hub must build the bundle again")
+    return _Opened(manifest, primary, calibration, parse_public_key(manifest.hub_key))
+
+
+def _verify_heads(opened: _Opened, read_object: ReadObject) -> Iterator[VerifiedHead]:
     # steps 5 to 7
-    hub_key = parse_public_key(manifest.hub_key)
-    heads = tuple(_verify_head(entry, manifest, primary, hub_key, read_object) for entry in manifest.heads)
-    return VerifiedBundle(manifest, digest_bytes(data), primary, calibration, heads)
+    for entry in opened.manifest.heads:
+        yield _verify_head(entry, opened.manifest, opened.primary, opened.hub_key, read_object)
 
 
 def _verify_head(

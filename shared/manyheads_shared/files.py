@@ -3,11 +3,25 @@
 import os
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """Write `data` to `path`, creating its folder, so that no reader ever sees half of it.
+
+    Raises:
+        OSError: the disk is full or the folder not writable; `path` is then as it was.
+    """
+    with open_atomic(path, mode=mode) as stream:
+        stream.write(data)
+
+
+@contextmanager
+def open_atomic(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
+    """Open a stream whose bytes become `path` when the block ends without an error, and not before; its folder is created.
 
     Raises:
         OSError: the disk is full or the folder not writable; `path` is then as it was.
@@ -17,7 +31,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         temporary.chmod(mode)
@@ -32,7 +46,7 @@ def remove_unfinished(folder: Path, names: str) -> None:
     """Remove what killed writers of files in `folder` left beside them, and nothing else.
 
     Args:
-        names: regular expression for the whole name of a file that `write_atomic` writes there.
+        names: regular expression for the whole name of a file that is written there.
     """
     unfinished = re.compile(rf"\.({names})\.[a-z0-9_]{{8}}")  # as `tempfile` draws it
     for path in folder.glob(".*"):

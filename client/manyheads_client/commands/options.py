@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from manyheads_shared.errors import UsageError
+
 StoreOption = Annotated[
     Path | None,
     typer.Option(
@@ -15,3 +17,34 @@ StoreOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines, and nothing else, on stdout.")]
+RootOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--root",
+        help="The hub's root.json, as its maintainers gave it to you. Needed the first time.",
+        show_default=False,
+    ),
+]
+AcceptOwnerOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept-owner",
+        metavar="GENERATOR",
+        help="Accept a new owner key of this generator, after asking its owner. Repeatable.",
+        show_default=False,
+    ),
+]
+
+
+def read_root_file(path: Path | None) -> bytes | None:
+    """Return the root that `--root` names.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"--root {path}: cannot be read: {error.strerror or error}") from error

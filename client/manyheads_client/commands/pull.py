@@ -1,13 +1,11 @@
 """`manyheads pull`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from manyheads_client.commands.options import JsonOption, StoreOption
+from manyheads_client.commands.options import AcceptOwnerOption, JsonOption, RootOption, StoreOption, read_root_file
 from manyheads_shared.digest import short
-from manyheads_shared.errors import UsageError
 from manyheads_shared.terminal import print_json, progress, stderr, stdout
 
 
@@ -16,19 +14,9 @@ def pull(
         str | None, typer.Argument(help="Address of the hub. Default: the one of the last pull.", show_default=False)
     ] = None,
     *,
-    root: Annotated[
-        Path | None,
-        typer.Option(help="The hub's root.json, as its maintainers gave it to you. Needed the first time.", show_default=False),
-    ] = None,
+    root: RootOption = None,
     store: StoreOption = None,
-    accept_owner: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="GENERATOR",
-            help="Accept a new owner key of this generator, after asking its owner. Repeatable.",
-            show_default=False,
-        ),
-    ] = None,
+    accept_owner: AcceptOwnerOption = None,
     json: JsonOption = False,
 ) -> None:
     """Fetch a hub's newest bundle, verify it, and make it the current one.
@@ -47,7 +35,7 @@ def pull(
         pulled = pull_bundle(
             chosen,
             url,
-            _read_root(root),
+            read_root_file(root),
             HttpFetcher(),
             accept_owners=set(accept_owner or ()),
             on_bytes=lambda done, total: display.update(task, completed=done, total=total),
@@ -75,12 +63,3 @@ def pull(
     )
     if pulled.new_owners:
         stderr.print(f"owner keys remembered for: {', '.join(pulled.new_owners)}", markup=False)
-
-
-def _read_root(path: Path | None) -> bytes | None:
-    if path is None:
-        return None
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"--root {path}: cannot be read: {error.strerror or error}") from error

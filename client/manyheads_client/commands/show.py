@@ -70,7 +70,7 @@ def _print_bundle(store: "Store", held: "HeldBundle", bundle: "Bundle") -> None:
         soft_wrap=True,
     )
     say(
-        f"pulled from {held.url}, adopted {held.adopted}, last confirmed {held.verified}, in {store.folder}",
+        f"{held.origin}, adopted {held.adopted}, {_confirmed(held)}, in {store.folder}",
         markup=False,
         soft_wrap=True,
     )
@@ -113,6 +113,10 @@ def _worths(bundle: "Bundle") -> "Iterator[str]":
             yield worth(head.entry.generator.title, calibration.heads_evidence[head.entry.head])
 
 
+def _confirmed(held: "HeldBundle") -> str:
+    return f"last confirmed by its hub {held.verified}" if held.verified else "never confirmed by its hub from here"
+
+
 def _tested(band: "Band") -> str:
     return f"{band.negatives} other, {band.positives} own"
 
@@ -128,7 +132,13 @@ def _as_json(store: "Store", held: "HeldBundle", bundle: "Bundle") -> dict[str, 
         "expires": {role: write_time(expiry) for role, expiry in (bundle.expires or {}).items()},
         "warnings": list(bundle.warnings()),
         "history": [
-            {"sequence": each.sequence, "bundle": each.bundle, "adopted": each.adopted, "verified": each.verified}
+            {
+                "sequence": each.sequence,
+                "bundle": each.bundle,
+                "adopted": each.adopted,
+                "verified": each.verified,
+                "pack": each.pack,
+            }
             for each in store.history()
         ],
     }
