@@ -183,12 +183,13 @@ def _measure_overdue(chain: Chain, max_age: timedelta | None, source: str) -> ti
     Raises:
         FreezeError: longer than `max_age`.
     """
-    expiry = min(chain.expires[Timestamp.type], chain.expires[Snapshot.type])
-    overdue = max(datetime.now(UTC) - expiry, timedelta(0))
+    expires = chain.expires
+    role = min((Timestamp.type, Snapshot.type), key=expires.__getitem__)
+    overdue = max(datetime.now(UTC) - expires[role], timedelta(0))
     if max_age is not None and overdue > max_age:
         raise FreezeError(
-            f"{source}: expected metadata at most {max_age.days} days past its date, got some that expired {overdue.days} days ago, "
-            f"on {write_time(expiry)}: somebody may be holding updates back. Ask for a newer pack. The store is as it was."
+            f"{source}: expected {role} metadata at most {max_age.days} days past its date, got some that expired on "
+            f"{write_time(expires[role])}: somebody may be holding updates back. Ask for a newer pack. The store is as it was."
         )
     return overdue
 

@@ -90,7 +90,7 @@ def continue_roots(
     if missing := [version for version in by_version if version > newest.signed.version]:
         raise WrongRootError(
             f"{source}: it begins at root {missing[0]}, and the roots known here end at {newest.signed.version}. Begin a new "
-            f"store with root {missing[0]}, which the hub's maintainers give you, or import a pack of a store that began earlier."
+            f"store with root {missing[0]}, given by the hub's maintainers, or import a pack of a store that began earlier."
         )
     return roots
 

@@ -142,7 +142,9 @@ def verify_chain(
                 raise MixAndMatchError(f"{source}: the snapshot names no {role}; the hub must publish again")
             entry.verify_length_and_hashes(files[role])
             if entry.version != signed[role].version:
-                raise MixAndMatchError(f"{source}: it expects {role} {entry.version} and holds {signed[role].version}")
+                raise MixAndMatchError(
+                    f"{source}: metadata of different moments: expected {role} {entry.version}, got {signed[role].version}"
+                )
     return Chain(signed)
 
 

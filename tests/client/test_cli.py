@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,13 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from manyheads_client.cli import app
+from manyheads_client.errors import FreezeError
 from manyheads_client.records import read_records
 from manyheads_client.store import Store
 from manyheads_shared.errors import DatasetError, UsageError, VerificationError
 from manyheads_shared.evidence import EvidenceRecord
 from tests.support.hub_simulator import HubSimulator
+from tests.support.packs import entries_of, write_entries
 
 
 def run(*arguments: object) -> Result:
@@ -142,6 +145,43 @@ def test_show_tells_a_record_file(lab: Path, tmp_path: Path) -> None:
     assert len(json.loads(run("show", tmp_path / "scan.jsonl", "--json").stdout)) == 40
 
 
-@pytest.mark.parametrize("command", ["pull", "attribute", "verify", "show"])
+def test_a_bundle_goes_from_store_to_store_in_a_file(lab: Path, tmp_path: Path) -> None:
+    pack, other = tmp_path / "bundle.pack", tmp_path / "store"
+    exported = json.loads(run("export", pack, "--store", lab / "store", "--json").stdout)
+    root = ("--root", lab / "store" / "root.json")
+    tried = json.loads(run("import", pack, *root, "--store", other, "--dry-run", "--json").stdout)
+    assert (tried["dry_run"], tried["new"], other.exists()) == (True, True, False)
+    assert "now at bundle 1 of hub test-hub" in run("import", pack, *root, "--store", other).stdout
+    again = run("import", pack, "--store", other)
+    assert "already at bundle 1 of hub test-hub" in again.stdout
+    assert exported["pack"] in again.stdout
+    assert tried["pack"] == exported["pack"]
+
+
+def test_an_import_past_its_date_says_so_loudly_and_in_every_record(tmp_path: Path, lab: Path) -> None:
+    hub, store, pack = HubSimulator(), tmp_path / "store", tmp_path / "pack"
+    hub.expire("timestamp", datetime.now(UTC).replace(microsecond=0) - timedelta(days=12, hours=1))
+    (tmp_path / "root.json").write_bytes(hub.root_bytes)
+    write_entries(pack, entries_of(hub))
+    strict = run("import", pack, "--root", tmp_path / "root.json", "--store", store, "--max-age", 12)
+    assert isinstance(strict.exception, FreezeError)
+    imported = run("import", pack, "--root", tmp_path / "root.json", "--store", store, "--max-age", 13)
+    assert "12 days ago: the hub may have published newer bundles" in imported.stderr
+    (record,) = json.loads(run("attribute", lab / "images" / "000.png", "--store", store, "--json").stdout)
+    assert "12 days before: the hub may have published a newer one since" in record["instrument"]["warnings"][0]
+
+
+def test_show_and_verify_tell_that_a_bundle_was_imported(lab: Path, tmp_path: Path) -> None:
+    pack, other = tmp_path / "pack", tmp_path / "store"
+    digest = json.loads(run("export", pack, "--store", lab / "store", "--json").stdout)["pack"]
+    run("import", pack, "--root", lab / "store" / "root.json", "--store", other)
+    shown = run("show", "--store", other).stdout
+    assert f"imported from pack {digest}" in shown
+    assert "never confirmed by its hub from here" in shown
+    assert f"imported from pack {digest}" in run("verify", "--store", other).stdout
+    assert "pulled from http://hub.test" in run("verify", "--store", lab / "store").stdout
+
+
+@pytest.mark.parametrize("command", ["pull", "attribute", "verify", "show", "export", "import"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     assert f"Example: manyheads {command}" in run(command, "--help").stdout

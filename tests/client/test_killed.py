@@ -10,8 +10,11 @@ from pathlib import Path
 from manyheads_client import Bundle
 from manyheads_client.errors import NoBundleError
 from manyheads_client.records import read_records
+from manyheads_client.store import Store
+from manyheads_client.verification import check_store
 from manyheads_shared.evidence import EvidenceRecord
 from tests.support.hub_simulator import HubSimulator
+from tests.support.packs import entries_of, import_from, write_entries
 from tests.support.processes import start_client
 
 
@@ -84,6 +87,33 @@ def test_whole_objects_survive_a_kill_and_are_not_fetched_again(tmp_path: Path) 
         finish_pull(store, address, "--root", str(tmp_path / "root.json"))
     again = Counter(hub.targets_requested()) - fetched
     assert again == {slow: 1}
+
+
+def kill_at(process: BaseProcess, store: Path, object_count: int) -> bool:
+    """Kill the process once the store has so many objects."""
+    while process.is_alive() and len(list((store / "objects").glob("[0-9a-f]*"))) < object_count:
+        time.sleep(0.0005)
+    return kill(process)
+
+
+def test_an_import_killed_anywhere_loses_nothing(tmp_path: Path) -> None:
+    hub, store, pack = HubSimulator(), tmp_path / "store", tmp_path / "pack"
+    (tmp_path / "root.json").write_bytes(hub.root_bytes)
+    import_from(hub, Store(store), pack)
+    old = hub.bundle.manifest.digest
+    hub.publish_next(*(f"g{i}" for i in range(40)))
+    write_entries(pack, entries_of(hub))
+    held, kills = len(list((store / "objects").iterdir())), 0
+    for more in (0, 1, 5, 60, 110, 125):  # before the first, heads and statements, the last metadata
+        kills += kill_at(start_client("import", str(pack), "--store", str(store)), store, held + more)
+        assert Bundle.open(store).verified.digest in (old, hub.bundle.manifest.digest)
+    process = start_client("import", str(pack), "--store", str(store))
+    process.join()
+    assert process.exitcode == 0
+    assert len(Bundle.open(store).generators) == 40
+    assert all(finding.holds for finding in check_store(Store(store)))
+    assert not list((store / "partial").iterdir())
+    assert kills >= 4
 
 
 def test_a_scan_killed_anywhere_has_every_record_once(lab: Path, tmp_path: Path) -> None:

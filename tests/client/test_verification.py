@@ -10,6 +10,7 @@ from manyheads_client.verification import Finding, check_store
 from manyheads_shared.bundle import BundleManifest
 from manyheads_shared.digest import Digest, hex_of
 from tests.support.hub_simulator import URL, HubSimulator
+from tests.support.packs import import_from
 
 
 @pytest.fixture
@@ -73,6 +74,16 @@ def test_a_file_two_bundles_share_is_mended_for_both(store: Store, hub: HubSimul
     assert "The current bundle needs the same file: `manyheads pull`" in failed(store)["bundle 1"].detail
     pull(store, URL, hub.root_bytes, hub)
     assert failed(store) == {}
+
+
+def test_what_an_imported_bundle_needs_its_pack_brings_back(hub: HubSimulator, tmp_path: Path) -> None:
+    store, path = Store(tmp_path / "store"), tmp_path / "pack"
+    imported = import_from(hub, store, path)
+    for digest in (imported.held.metadata.targets, imported.held.bundle, manifest_of(store, imported.held).primary):
+        subject = damage(store, digest)
+        assert failed(store)[subject].detail.endswith("importing its pack again brings it back")
+        import_from(hub, store, path)
+        assert failed(store) == {}
 
 
 def test_a_damaged_file_that_no_bundle_needs_may_go(store: Store) -> None:

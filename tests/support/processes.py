@@ -12,7 +12,13 @@ from pathlib import Path
 
 _CONTEXT = get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
-    ["manyheads_client.cli", "manyheads_client.fetch", "manyheads_client.update", "manyheads_shared.scoring"]
+    [
+        "manyheads_client.cli",
+        "manyheads_client.fetch",
+        "manyheads_client.importing",
+        "manyheads_client.update",
+        "manyheads_shared.scoring",
+    ]
 )
 
 
