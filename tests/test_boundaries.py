@@ -21,6 +21,7 @@ MUST_NOT_LOAD = {
     "manyheads_client": (*SERVER, "torch", "matplotlib"),
     "manyheads_client.cli": (*SERVER, "torch", "matplotlib"),
     "manyheads_client.update": SERVER,
+    "manyheads_client.importing": (*SERVER, "torch", "tuf.ngclient"),
     "manyheads_client.analysis": SERVER,
     "manyheads_contributor.cli": (*SERVER, "torch", "matplotlib", "h5py"),
     "manyheads_contributor.train": SERVER,

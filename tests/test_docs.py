@@ -14,6 +14,7 @@ import pytest
 import typer
 from securesystemslib.dsse import Envelope
 
+from manyheads_client.pack import PackIndex
 from manyheads_hub.audit.chain import AuditEntry
 from manyheads_hub.webhooks.outbox import EVENTS, TEST_EVENT, Event
 from manyheads_shared import errors as shared_errors
@@ -52,6 +53,7 @@ READERS: dict[str, type[Document]] = {
         Calibration,
         FullCalibration,
         BundleManifest,
+        PackIndex,
         EvidenceRecord,
         FailureRecord,
         AuditEntry,

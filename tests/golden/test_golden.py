@@ -1,10 +1,15 @@
 """Every released format is read for ever: files written once, digests and values that never change."""
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from manyheads_client.bundle import Bundle
+from manyheads_client.importing import import_pack
+from manyheads_client.pack import open_pack, write_pack
+from manyheads_client.store import Store
 from manyheads_hub.audit.chain import AuditEntry
 from manyheads_hub.webhooks.outbox import Event
 from manyheads_shared.artifact import read_head, read_primary, write_head, write_primary
@@ -34,6 +39,7 @@ SHA256 = {
     "head.safetensors": "9ea740e3b03c170ea29cf698ff95141f92284e2a22cbf4928cb0b6e0863248f0",
     "hub.statement.json": "427a5ce4e3ddc4c2c902ec541cdf36258ba4092b8b4d672a5696048ac24dbae5",
     "owner.statement.json": "3de23766c87a370bfdf7446453cd329e9ef986aa59c56e966fe3935705586737",
+    "pack.tar": "0d775d548842822344590cf132ec5f5d5133d1574bfdfafbd8e7cfc908c0bd71",
     "picture.png": "3fb1bfb1af0b675045cb6442db59e4eac688efdec99ce0864abb2e12a9610b70",
     "primary-dct.safetensors": "5531b9de492f4148fe76d50d59ed48bfd9d0d30919d62ec4965d4f80ad8bb863",
     "primary.safetensors": "45af06d78368884dd25bc3893375ea6bde67c8f27a3eb2cda8ca626e24485ee5",
@@ -118,6 +124,26 @@ def test_a_picture_scores_what_its_evidence_says() -> None:
     assert (evidence.detector.answer, evidence.heads[0].measurement.answer) == (Answer.NO, Answer.NO)
     assert (evidence.item.width, evidence.item.height) == (40, 36)
     assert evidence.instrument.bundle == bundle.digest
+
+
+def test_a_pack_is_read_and_written_to_the_byte() -> None:
+    with open_pack(V1 / "pack.tar") as pack:
+        objects = {digest: pack.read_object(digest) for digest in pack.index.object_digests()}
+        objects |= {d: pack.read_object(d) for d in BundleManifest.from_bytes(objects[pack.index.bundle]).object_digests()}
+        written = BytesIO()
+        write_pack(written, pack.index, objects, lambda digest: BytesIO(objects[digest]))
+
+    assert written.getvalue() == (V1 / "pack.tar").read_bytes()
+
+
+def test_a_pack_is_imported_past_its_date(tmp_path: Path) -> None:
+    with open_pack(V1 / "pack.tar") as pack:
+        root = pack.read_object(pack.index.metadata.roots[0])
+        imported = import_pack(Store(tmp_path / "store"), pack, root)
+
+    assert (imported.held.hub, imported.held.sequence) == ("golden-hub", 7)
+    assert imported.overdue.days > 300
+    assert Bundle.open(tmp_path / "store").verified.primary.manifest.name == "tiny"
 
 
 def test_a_rotation_of_keys_is_verified() -> None:

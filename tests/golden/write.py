@@ -4,18 +4,24 @@ The tests beside read the files for ever; they never write them. A new major ver
 """
 
 import sys
+from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 from PIL import Image
 from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
+from manyheads_client.pack import PackIndex, write_pack
+from manyheads_client.store import HeldMetadata
 from manyheads_hub.audit.chain import AuditEntry
 from manyheads_hub.webhooks.outbox import Event
 from manyheads_shared.artifact import PrimaryArtifact, Tensors, read_head, read_primary, write_head, write_primary
-from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut
+from manyheads_shared.bundle import BUNDLE_TARGET, BundleHead, BundleManifest, LeftOut, object_target
 from manyheads_shared.calibration import (
     Calibration,
     Evidence,
@@ -191,6 +197,7 @@ def write(folder: Path) -> None:
     }.items():
         (folder / name).write_bytes(data)
     write_ledger(folder)
+    write_golden_pack(folder)
 
 
 def write_ledger(folder: Path) -> None:
@@ -256,6 +263,59 @@ def write_v2(folder: Path) -> None:
         heads_evidence={head: evidence(rung.model_copy(update={"worst": worst, "valid": True})) for head in first.heads},
     )
     (folder / "calibration.json").write_bytes(calibration.to_bytes())
+
+
+def write_golden_pack(folder: Path) -> None:
+    """Write a pack, once: the golden primary without a head, its timestamp and snapshot past their dates."""
+    late, long = datetime(2026, 1, 3, tzinfo=UTC), datetime(2126, 1, 1, tzinfo=UTC)
+    keys = {role: _signer(10 + i) for i, role in enumerate(("root", "targets", "snapshot", "timestamp"))}
+    primary = (folder / "primary.safetensors").read_bytes()
+    photos: Sources = {("real", "photos"): np.linspace(-2, 0.25, 150, dtype=np.float32)}
+    detector = photos, np.linspace(0, 2, 60, dtype=np.float32)
+    calibration = build_calibration(
+        primary=digest_bytes(primary), suite=digest_bytes(b"suite"), detector=detector, heads={}
+    ).to_bytes()
+    bundle = BundleManifest.new(
+        hub="golden-hub",
+        sequence=7,
+        created=TIME,
+        primary=digest_bytes(primary),
+        calibration=digest_bytes(calibration),
+        heads=(),
+        left_out=(),
+        owner_keys={},
+        hub_key=public_pem(_signer(2).public_key),
+    ).to_bytes()
+    root, targets = Root(expires=long, consistent_snapshot=True), Targets(version=7, expires=long)
+    for role, key in keys.items():
+        root.add_key(key.public_key, role)
+    for path, data in (
+        (BUNDLE_TARGET, bundle),
+        (object_target(digest_bytes(primary)), primary),
+        (object_target(digest_bytes(calibration)), calibration),
+    ):
+        targets.targets[path] = TargetFile.from_data(path, data, ["sha256"])
+
+    def sign(signed: Root | Targets | Snapshot | Timestamp) -> bytes:
+        metadata: Metadata[Any] = Metadata(signed)
+        metadata.sign(keys[signed.type])
+        return metadata.to_bytes()
+
+    signed_targets = sign(targets)
+    snapshot = sign(Snapshot(version=8, expires=late, meta={"targets.json": MetaFile.from_data(7, signed_targets, ["sha256"])}))
+    timestamp = sign(Timestamp(version=9, expires=late, snapshot_meta=MetaFile.from_data(8, snapshot, ["sha256"])))
+    objects = {
+        digest_bytes(data): data for data in (sign(root), timestamp, snapshot, signed_targets, bundle, primary, calibration)
+    }
+    metadata = HeldMetadata(
+        roots=(digest_bytes(sign(root)),),
+        timestamp=digest_bytes(timestamp),
+        snapshot=digest_bytes(snapshot),
+        targets=digest_bytes(signed_targets),
+    )
+    index = PackIndex.new(bundle=digest_bytes(bundle), metadata=metadata)
+    with (folder / "pack.tar").open("xb") as stream:
+        write_pack(stream, index, objects, lambda digest: BytesIO(objects[digest]))
 
 
 WRITERS = {"v1": write, "v2": write_v2}
