@@ -112,23 +112,24 @@ def examine(store: Store, data: bytes, accept_owners: Collection[str]) -> Candid
 
 
 def build_held(
-    candidate: Candidate, metadata: HeldMetadata, *, url: str | None, pack: Digest | None, verified: str | None
+    candidate: Candidate, metadata: HeldMetadata, *, url: str | None = None, pack: Digest | None = None
 ) -> HeldBundle:
     """Return the record with which a bundle is adopted. What the store is at already keeps how and when it came.
 
     Args:
-        pack: the pack that brings it; None: a hub does.
-        verified: when the hub itself confirmed it as its newest, if ever.
+        url: the hub that confirms it as its newest, now; None: nobody does.
+        pack: the pack that brings it; None: that hub does.
     """
-    known = candidate.previous if candidate.is_current else None
+    before, moment = candidate.previous, now()
+    known = before if candidate.is_current else None
     return HeldBundle.new(
-        url=url,
+        url=url or (before.url if before else None),
         pack=known.pack if known else pack,
         hub=candidate.manifest.hub,
         sequence=candidate.manifest.sequence,
         bundle=candidate.digest,
-        adopted=known.adopted if known else now(),
-        verified=verified,
+        adopted=known.adopted if known else moment,
+        verified=moment if url else (known.verified if known else None),
         metadata=metadata,
     )
 

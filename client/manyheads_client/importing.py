@@ -16,7 +16,7 @@ from manyheads_client.errors import ExpiredMetadataError, FreezeError, MixAndMat
 from manyheads_client.pack import Pack
 from manyheads_client.seen import Seen, continue_roots, refuse_older
 from manyheads_client.store import HeldMetadata, Store
-from manyheads_client.trust import BELOW_ROOT, MAX_METADATA_BYTES, Chain, Complete, verify_chain, verify_root
+from manyheads_client.trust import BELOW_ROOT, MAX_METADATA_BYTES, MAX_ROOTS, Chain, Complete, verify_chain, verify_root
 from manyheads_shared.bundle import BUNDLE_TARGET, verify_parts
 from manyheads_shared.canonical import MAX_DOCUMENT_BYTES
 from manyheads_shared.clock import write_time
@@ -85,9 +85,8 @@ def import_pack(
         count = Count(2 * sum(target.length for target in targets.values()), on_bytes)  # read to be verified, then to be copied
         for _ in verify_parts(candidate.data, lambda digest: count.pass_on(pack.read_object(digest))):
             pass
-        url, verified = (previous.url, previous.verified if candidate.is_current else None) if previous else (None, None)
         digest = pack.digest()
-        held = build_held(candidate, metadata.held, url=url, pack=digest, verified=verified)
+        held = build_held(candidate, metadata.held, pack=digest)
         missing = [each for each in sorted(targets) if not store.holds(each)]
         if not dry_run:
             # step 8
@@ -160,6 +159,8 @@ def _copy(store: Store, pack: Pack, digests: Sequence[Digest], count: Count) -> 
 def _read_metadata(pack: Pack) -> tuple[list[bytes], list[bytes]]:
     """Return a pack's roots, and its timestamp, snapshot and targets; nothing is verified but their digests and sizes."""
     held = pack.index.metadata
+    if len(held.roots) > MAX_ROOTS + 1:
+        raise PackError(f"{pack.path}: expected at most {MAX_ROOTS + 1} roots, got {len(held.roots)}")
     roots = [pack.read_object(digest, MAX_METADATA_BYTES[Root.type]) for digest in held.roots]
     digests = (held.timestamp, held.snapshot, held.targets)
     below = [pack.read_object(digest, MAX_METADATA_BYTES[role]) for role, digest in zip(BELOW_ROOT, digests, strict=True)]

@@ -23,7 +23,7 @@ from manyheads_client.errors import NoBundleError, NotAStoreError, StoreBusyErro
 from manyheads_shared.digest import Digest, digest_bytes, digest_file, hex_of, verify_digest
 from manyheads_shared.document import Document, Value
 from manyheads_shared.errors import ManifestError, UnsupportedVersionError, UsageError
-from manyheads_shared.files import remove_unfinished, write_atomic
+from manyheads_shared.files import remove_unfinished, sync_folder, write_atomic
 from manyheads_shared.manifest import DigestField, Name, Time
 
 _HEX = "[0-9a-f]{64}"
@@ -200,6 +200,7 @@ class Store:
 
     def adopt(self, held: HeldBundle) -> None:
         """Make a bundle current, in one step. Its objects must be here."""
+        sync_folder(self._objects)  # a power cut takes no object that the record needs
         write_atomic(self.record_path(held), held.to_bytes())
 
     def record_path(self, held: HeldBundle) -> Path:
@@ -274,6 +275,8 @@ class Store:
         remove_unfinished(self.folder, "(root|owners)[.]json")
         remove_unfinished(self._objects, _HEX)
         remove_unfinished(self._bundles, _RECORD)
+        remove_unfinished(self.metadata_folder, "(timestamp|snapshot|targets)[.]json")
+        remove_unfinished(self.metadata_folder / "root_history", "[0-9]+[.]root[.]json")
         for path in self.metadata_folder.glob("tmp*"):  # the TUF library's temporary files
             path.unlink(missing_ok=True)
 

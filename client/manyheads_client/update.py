@@ -17,7 +17,6 @@ from manyheads_client.trust import Chain, verify_chain, verify_root
 from manyheads_shared.api import TUF_TARGETS_PREFIX
 from manyheads_shared.bundle import BUNDLE_TARGET, object_target, verify_parts
 from manyheads_shared.canonical import MAX_DOCUMENT_BYTES
-from manyheads_shared.clock import now
 from manyheads_shared.digest import Digest, digest_file, hex_of, parse_digest
 from manyheads_shared.errors import DigestMismatchError, HubRefusedError, HubUnreachableError, UsageError
 
@@ -81,7 +80,7 @@ def pull(
         for _ in verify_parts(data, store.read_object):
             pass
         # step 8
-        held = build_held(candidate, metadata, url=address, pack=None, verified=now())
+        held = build_held(candidate, metadata, url=address)
         adopt(store, candidate, trusted, held)
         return Pulled(held, candidate.previous, tuple(sorted(candidate.owners)), len(missing), fetched_bytes)
 

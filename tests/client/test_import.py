@@ -90,7 +90,7 @@ def test_an_import_uses_no_network(hub: HubSimulator, store: Store, path: Path, 
         sys.addaudithook(refuse)
         from manyheads_client.cli import main
         main()"""
-    arguments = ["import", path, "--root", tmp_path / "root.json", "--store", store.folder]
+    arguments: list[str | Path] = ["import", path, "--root", tmp_path / "root.json", "--store", store.folder]
     may = shutil.which("unshare") and subprocess.run(["unshare", "--net", "true"], check=False).returncode == 0
     alone = ["unshare", "--net"] if may else []
     done = subprocess.run([*alone, sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=False)
@@ -389,6 +389,14 @@ def test_metadata_larger_than_any_is_refused_before_it_is_read(hub: HubSimulator
     name = "objects/" + hub.bundle.manifest.digest.removeprefix("sha256:")
     write_entries(path, [(each, data + bytes(17 << 20) if each == name else data) for each, data in entries_of(hub)])
     with pytest.raises(PackError, match="may have 16777216 bytes"):
+        import_file(path, store, hub.root_bytes)
+
+
+def test_more_roots_than_anybody_follows_are_refused(hub: HubSimulator, store: Store, path: Path) -> None:
+    (_, index), *objects = entries_of(hub)
+    root = index[index.index(b'"roots":[') + 9 :].split(b"]")[0]
+    write_entries(path, [("pack.json", index.replace(root, b",".join([root] * 258))), *objects])
+    with pytest.raises(PackError, match="at most 257 roots"):
         import_file(path, store, hub.root_bytes)
 
 

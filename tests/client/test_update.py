@@ -226,6 +226,7 @@ def test_a_pull_sweeps_what_a_killed_one_left_and_nothing_of_the_users(hub: HubS
     pull_from(hub, store)
     digest = hub.bundle.manifest.primary.removeprefix("sha256:")
     left = [".root.json.abcd_123", f"objects/.{digest}.abcdefgh", "bundles/.0000000001.json.12345678"]
+    left += ["metadata/.timestamp.json.abcdefgh", "metadata/root_history/.1.root.json.abcdefgh"]
     users = [".env", ".root.json.backup-of-mine", "objects/.nfs0001", "bundles/.DS_Store"]
     for name in (*left, *users):
         (store.folder / name).touch()

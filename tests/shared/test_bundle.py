@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from manyheads_shared.artifact import read_primary
-from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut, object_target, verify_bundle
+from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut, object_target, verify_bundle, verify_parts
 from manyheads_shared.calibration import Calibration
 from manyheads_shared.digest import Digest, digest_bytes, hex_of
 from manyheads_shared.errors import (
@@ -198,6 +198,18 @@ def test_a_bundle_whose_parts_disagree_is_refused(case: str) -> None:
 
     with pytest.raises(error, match=message):
         verify_bundle(made.data, made.read_object)
+    with pytest.raises(error, match=message):
+        list(verify_parts(made.data, made.read_object))
+
+
+def test_parts_are_verified_one_by_one_and_in_order() -> None:
+    made = make_bundle(("alpha", "beta", "gamma"))
+    parts = verify_parts(made.data, made.read_object)
+
+    assert next(parts).entry.generator.name == "alpha"
+    del made.objects[_entry(made, 1).head]
+    with pytest.raises(KeyError):
+        next(parts)
 
 
 def test_what_reading_an_object_raises_passes_through() -> None:

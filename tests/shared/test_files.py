@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from manyheads_shared.files import write_atomic
+from manyheads_shared.files import open_atomic, write_atomic
 
 # stops for ever at one of the three moments a kill could hit: after writing, after syncing, before the rename
 STOPPED = """
@@ -34,6 +34,24 @@ def test_a_file_appears_whole_with_its_folder(tmp_path: Path) -> None:
 
     assert path.read_bytes() == b"data"
     assert [entry.name for entry in path.parent.iterdir()] == ["file"]
+
+
+def test_a_stream_appears_as_a_file_when_it_ends_and_not_before(tmp_path: Path) -> None:
+    with open_atomic(tmp_path / "file") as stream:
+        stream.write(b"one, ")
+        assert not (tmp_path / "file").exists()
+        stream.write(b"two")
+
+    assert (tmp_path / "file").read_bytes() == b"one, two"
+
+
+def test_a_stream_that_fails_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    write_atomic(tmp_path / "file", b"old")
+    with pytest.raises(KeyError), open_atomic(tmp_path / "file") as stream:
+        stream.write(b"new")
+        raise KeyError
+
+    assert [(entry.name, entry.read_bytes()) for entry in tmp_path.iterdir()] == [("file", b"old")]
 
 
 def test_a_file_is_replaced(tmp_path: Path) -> None:
