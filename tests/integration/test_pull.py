@@ -7,7 +7,10 @@ import httpx
 import pytest
 
 from manyheads_client import Attribution, Bundle, attribute
+from manyheads_client.exporting import export_bundle
 from manyheads_client.fetch import HttpFetcher
+from manyheads_client.importing import import_pack
+from manyheads_client.pack import open_pack
 from manyheads_client.store import Store
 from manyheads_client.update import Pulled, pull
 from manyheads_hub.catalogue import lifecycle
@@ -79,6 +82,19 @@ def test_a_pull_again_fetches_nothing(hub: Hub, address: str, store: Store) -> N
     pull_from(hub, address, store)
     again = pull_from(hub, address, store)
     assert (again.is_new, again.fetched) == (False, 0)
+
+
+def test_a_bundle_crosses_an_air_gap_and_attributes_there(hub: Hub, address: str, store: Store, tmp_path: Path) -> None:
+    submit(hub, address, "alpha")
+    pull_from(hub, address, store)
+    exported = export_bundle(store, tmp_path / "pack")
+    behind = Store(tmp_path / "behind")
+    with open_pack(tmp_path / "pack") as pack:
+        imported = import_pack(behind, pack, hub.settings.root.read_bytes())
+    assert imported.pack == exported.pack
+    images = draw_images("alpha", 10, seed=9)
+    assert states(Bundle.open(behind.folder), images) == states(Bundle.open(store.folder), images)
+    assert not pull_from(hub, address, behind).is_new
 
 
 def test_the_hub_lets_a_client_go_on_where_it_stopped(hub: Hub, address: str, store: Store) -> None:
