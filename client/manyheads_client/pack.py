@@ -119,7 +119,7 @@ class Pack:
         name, start, size = self._read_header(0)
         if name != _INDEX_NAME or size > PackIndex.MAX_BYTES:
             raise PackError(
-                f"{self.path}: expected {_INDEX_NAME} of at most {PackIndex.MAX_BYTES} bytes first, got {name} of {size}"
+                f"{self.path}: expected {_INDEX_NAME} of at most {PackIndex.MAX_BYTES} bytes first, got {name!r} of {size}"
             )
         index = PackIndex.from_bytes(self._read(start, size))
         position, before = start + _padded(size), ""
@@ -151,19 +151,22 @@ class Pack:
                 + (f": an entry {name!r}, or a kind of entry, that no pack has" if block[257:262] == b"ustar" else "")
             )
         if size > MAX_ENTRY_BYTES:
-            raise PackError(f"{self.path}: an object may have {MAX_ENTRY_BYTES} bytes, {name} is said to have {size}")
+            raise PackError(f"{self.path}: an object may have {MAX_ENTRY_BYTES} bytes, {name!r} is said to have {size}")
         start = position + _BLOCK
         if self._read(start + size, _padded(size) - size).strip(b"\0"):
-            raise PackError(f"{self.path}: expected zeros after {name}, got something else")
+            raise PackError(f"{self.path}: expected zeros after {name!r}, got something else")
         return name, start, size
 
     def _read(self, position: int, size: int) -> bytes:
-        if position + size > self._size:
+        data = b""
+        if position + size <= self._size:
+            self._stream.seek(position)
+            data = self._stream.read(size)
+        if len(data) != size:  # from the beginning, or since it was opened
             raise PackError(
                 f"{self.path}: expected at least {position + size} bytes, got {self._size}: the file was cut off; copy it again"
             )
-        self._stream.seek(position)
-        return self._stream.read(size)
+        return data
 
     def _place(self, digest: Digest) -> tuple[int, int]:
         if digest not in self._places:

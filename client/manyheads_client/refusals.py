@@ -31,7 +31,10 @@ _REFUSALS: dict[type[Exception], Refusal] = {
         RollbackError,
         "the metadata is older than what this store has seen; somebody may be replaying an old state",
     ),
-    exceptions.LengthOrHashMismatchError: (MixAndMatchError, "metadata files that do not belong together; pull again"),
+    exceptions.LengthOrHashMismatchError: (
+        MixAndMatchError,
+        "metadata files that do not belong together; pull or export again",
+    ),
     exceptions.ExpiredMetadataError: (ExpiredMetadataError, "the hub's maintainers must sign its metadata anew"),
     DeserializationError: (MalformedMetadataError, "expected TUF metadata, got something else"),
     exceptions.RepositoryError: (UpdateRefusedError, "the metadata is refused"),

@@ -112,7 +112,7 @@ def test_padding_that_says_something_is_refused(path: Path, entries: list[Entry]
     data = bytearray(write_entries(path, entries).read_bytes())
     data[512 + len(entries[0][1])] = 1
     path.write_bytes(data)
-    refuse(path, r"expected zeros after pack\.json")
+    refuse(path, "expected zeros after 'pack\\.json'")
 
 
 @pytest.mark.parametrize("write", [lambda: b"", lambda: os.urandom(4096), lambda: b"PK\3\4" + bytes(2000)])
@@ -151,6 +151,13 @@ def test_content_with_another_digest_is_refused_and_not_kept(path: Path, entries
         with pytest.raises(DigestMismatchError):
             pack.copy_object(pack.index.bundle, tmp_path / "copy", lambda _: None)
     assert not (tmp_path / "copy").exists()
+
+
+def test_a_pack_cut_off_while_it_is_read_is_refused(path: Path, entries: list[Entry]) -> None:
+    with open_pack(write_entries(path, entries)) as pack:
+        os.truncate(path, 1024)
+        with pytest.raises(PackError, match="cut off"):
+            pack.read_object(pack.index.metadata.targets)
 
 
 @pytest.mark.parametrize("make", [str, Path.mkdir, os.mkfifo], ids=["nothing", "folder", "pipe"])

@@ -27,6 +27,7 @@ def import_(
         typer.Option(
             metavar="DAYS",
             min=0,
+            max=36_525,  # a century
             help="Refuse metadata of the hub that is longer past its date; 0: as strict as a pull. Default: however long.",
             show_default=False,
         ),
