@@ -244,9 +244,9 @@ def test_a_head_yanked_while_it_is_measured_is_not_published(hub: Hub, ada: Owne
 def publish_edition(hub: Hub, edition: publishing.Edition, meanwhile: Callable[[], None] = lambda: None) -> None:
     """Publish, with something that happens after measuring, while the lock is held."""
     with publishing.publishing_alone(hub) as verify:
-        measured = list(measure_catalogue(edition.primary, edition.heads, edition.suite, choose_compute()))
+        measured = measure_catalogue(edition.primary, edition.heads, edition.suite, choose_compute())
         meanwhile()
-        publishing.publish(hub, edition, iter(measured), {}, verify)
+        publishing.publish(hub, edition, measured, {}, verify)
 
 
 @pytest.mark.parametrize("ground", [PRODUCTION], indirect=True)
