@@ -57,7 +57,7 @@ class Calibration(Document):
     """The bands of one bundle, rebuilt with every bundle for the number of heads in it. Version 1; see `BoundedCalibration`."""
 
     FORMAT: ClassVar[str] = "manyheads.calibration/1"
-    MAX_BYTES: ClassVar[int] = 128 << 20  # 10,000 heads with their evidence are 65 MB
+    MAX_BYTES: ClassVar[int] = 128 << 20  # 10,000 heads with their evidence are 75 MB
 
     primary: DigestField
     suite: DigestField

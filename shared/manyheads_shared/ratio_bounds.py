@@ -103,7 +103,7 @@ def _lowest(yes: Logits, no: Logits, places: NDArray[np.float64], tail: float) -
         tail: the chance that a bound may be too high.
 
     Returns:
-        (K,), -inf where no yes lies below a place.
+        (K,), -inf where no stretch holds a yes.
     """
     reach = np.array([0, *(GROWTH**j for j in range(math.ceil(math.log(no.size, GROWTH))))])  # (J,) of no in each stretch
     below = np.searchsorted(no, places)[:, np.newaxis]  # (K, 1); images at the place itself do not count
