@@ -21,7 +21,7 @@ from manyheads_shared import errors as shared_errors
 from manyheads_shared import terminal
 from manyheads_shared.api import Message
 from manyheads_shared.bundle import BundleManifest
-from manyheads_shared.calibration import Calibration, FullCalibration
+from manyheads_shared.calibration import BoundedCalibration, Calibration, FullCalibration
 from manyheads_shared.canonical import to_canonical
 from manyheads_shared.degradations import PROFILES
 from manyheads_shared.digest import Digest
@@ -52,6 +52,7 @@ READERS: dict[str, type[Document]] = {
         HeadManifest,
         Calibration,
         FullCalibration,
+        BoundedCalibration,
         BundleManifest,
         PackIndex,
         EvidenceRecord,

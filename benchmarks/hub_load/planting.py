@@ -14,7 +14,7 @@ from manyheads_hub.auth import Caller, authenticate, to_caller
 from manyheads_hub.evaluations import assessment, jobs
 from manyheads_hub.evaluations.challenges import Passed
 from manyheads_hub.evaluations.policy import read_policy
-from manyheads_hub.evaluations.scores import Part, Score, Scores
+from manyheads_hub.evaluations.scores import CatalogueScores, Part, Score, Scores
 from manyheads_hub.evaluations.suite import load_suite
 from manyheads_hub.hub import Hub
 from manyheads_hub.primaries import queries as primaries
@@ -38,7 +38,7 @@ from manyheads_shared.statements import (
     sign_owner_statement,
 )
 from tests.support.live_hub import Owner, enrol
-from tests.support.makers import TIME, make_generator
+from tests.support.makers import SIZE, TIME, make_generator
 from tests.support.world import draw_images, encode, pack_head
 
 HEADS_OF_AN_OWNER = 10
@@ -82,7 +82,7 @@ class Orchard:
             return publishing.publish(
                 hub,
                 edition,
-                (_draw_scores(edition, head) for head in (None, *edition.heads)),
+                CatalogueScores((_draw_scores(edition, head) for head in (None, *edition.heads)), (SIZE,)),
                 dict.fromkeys(RUNGS, _Degraded(edition)),
                 verify,
             )

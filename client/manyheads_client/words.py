@@ -1,9 +1,10 @@
 """The six states in words, for terminal and report: scores against thresholds, never a probability, never an accusation."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from manyheads_shared.calibration import Calibration, Evidence
+from manyheads_shared.calibration import Calibration, Evidence, Sides
 from manyheads_shared.decision import State
 
 
@@ -104,8 +105,17 @@ def worth(name: str, evidence: Evidence) -> str:
             reached[step.ladder] = f"{step.ladder} {step.strength:g}"
         elif not step.valid:
             failed.add(step.ladder)
-    strongest = f"its scores support an answer at most {10**evidence.likelihood.cap:.0f} to 1"
+    strongest = f"its scores support an answer at most {_odds(evidence.likelihood.cap)}"
+    interval = evidence.likelihood.interval(math.inf)
+    if interval is not None and interval.lower is not None:
+        strongest += f", the highest at least {_odds(interval.lower)} at 95 %"
     return f"{name}: {strongest}; validated up to {', '.join(reached.values()) or 'unchanged images alone'}"
+
+
+def sizes_tested(sides: Sides) -> str:
+    """What sizes of images every figure of a bundle rests on."""
+    sizes = f"{sides.shortest}" if sides.shortest == sides.longest else f"{sides.shortest} to {sides.longest}"
+    return f"Thresholds, ratios and reach rest on images whose shorter side has {sizes} pixels."
 
 
 def printable(text: str) -> str:
@@ -116,6 +126,11 @@ def printable(text: str) -> str:
 def signed(logit: float) -> str:
     """A logit for people, always with its sign; two decimals, or one digit of what is smaller than that."""
     return f"{logit:+.2f}" if abs(logit) >= 0.005 or logit == 0 else f"{logit:+.0e}"
+
+
+def _odds(log10_ratio: float) -> str:
+    ratio = 10**log10_ratio
+    return f"{ratio:.0f} to 1" if ratio >= 10 else f"{ratio:.2g} to 1"
 
 
 def _percent(share: float) -> str:

@@ -25,7 +25,7 @@ from manyheads_hub.database import Verify
 from manyheads_hub.errors import NotReadyError, UnavailableError
 from manyheads_hub.evaluations.policy import Policy, read_policy
 from manyheads_hub.evaluations.restating import sign_statements_again
-from manyheads_hub.evaluations.scores import Scores
+from manyheads_hub.evaluations.scores import CatalogueScores, Scores
 from manyheads_hub.evaluations.suite import Suite, load_suite
 from manyheads_hub.hub import Hub
 from manyheads_hub.primaries import queries as primaries
@@ -105,7 +105,7 @@ def prepare(hub: Hub) -> Edition:
 def publish(
     hub: Hub,
     edition: Edition,
-    measured: Iterator[Scores],
+    measured: CatalogueScores,
     degraded: Mapping[Rung, Mapping[Digest | None, Scores]],
     verify: Verify,
 ) -> BundleInfo:
@@ -116,7 +116,7 @@ def publish(
     it stood still or while the database was restarted, finds that in 3, 4 or 5 and raises.
 
     Args:
-        measured: the detector's scores, then each head's, as `measure_catalogue` returns them.
+        measured: as `measure_catalogue` returns it.
         degraded: the same by rung and head, as `measure_rungs` returns them.
         verify: what `publishing_alone` yields.
 
@@ -177,19 +177,19 @@ def _build(
     session: Session,
     hub: Hub,
     edition: Edition,
-    measured: Iterator[Scores],
+    measured: CatalogueScores,
     degraded: Mapping[Rung, Mapping[Digest | None, Scores]],
     *,
     sequence: int,
 ) -> BuiltBundle:
     """Build from the scores of what is still listed: a head may have been yanked while it was measured."""
     primary = edition.primary.digest
-    detector_scores = next(measured)
+    detector_scores = next(measured.each)
     listed = {row.digest: row for row in catalogue.listed_heads(session, primary)}
     signers = catalogue.signing_keys(session)  # each head's own: its owner may have another key by now
 
     def entries() -> Iterator[tuple[BundleHead, Scores]]:
-        for head, scores in zip(edition.heads, measured, strict=True):
+        for head, scores in zip(edition.heads, measured.each, strict=True):
             if (row := listed.get(head.digest)) is not None:
                 yield _to_entry(row, signers[head.digest].key_id), scores
 
@@ -201,6 +201,7 @@ def _build(
         suite=edition.suite.digest,
         detector_scores=detector_scores,
         heads=entries(),
+        shorter_sides=measured.shorter_sides,
         degraded=degraded,
         left_out=[_to_left_out(row, primary) for row in catalogue.left_out_heads(session, primary)],
         owner_keys={key.key_id: key.public_key for key in signers.values()},

@@ -22,9 +22,10 @@ from pydantic import Field, model_validator
 
 from manyheads_shared.dataset import Kind
 from manyheads_shared.digest import Digest
-from manyheads_shared.document import Count, Document, Value
+from manyheads_shared.document import MAX_INTEGER, Count, Document, Value
 from manyheads_shared.likelihood import LikelihoodRatio, Logits
 from manyheads_shared.manifest import DigestField
+from manyheads_shared.ratio_bounds import BoundedRatio
 from manyheads_shared.statements import Bound, SourceResult
 
 Sources = Mapping[tuple[Kind, str], Logits]  # logits of the images of each source, by kind and name
@@ -53,10 +54,10 @@ class Band(Value):
 
 
 class Calibration(Document):
-    """The bands of one bundle. Rebuilt with every bundle, for the number of heads in it. Version 1; see `FullCalibration`."""
+    """The bands of one bundle, rebuilt with every bundle for the number of heads in it. Version 1; see `BoundedCalibration`."""
 
     FORMAT: ClassVar[str] = "manyheads.calibration/1"
-    MAX_BYTES: ClassVar[int] = 128 << 20  # 10,000 heads with their evidence are 65 MB
+    MAX_BYTES: ClassVar[int] = 128 << 20  # 10,000 heads with their evidence are 75 MB
 
     primary: DigestField
     suite: DigestField
@@ -101,7 +102,7 @@ class FullCalibration(Calibration):
     FORMAT: ClassVar[str] = "manyheads.calibration/2"
 
     detector_evidence: Evidence
-    heads_evidence: dict[DigestField, Evidence]
+    heads_evidence: Mapping[DigestField, Evidence]
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -110,14 +111,45 @@ class FullCalibration(Calibration):
         return self
 
 
+class BoundedEvidence(Evidence):
+    """As `Evidence`, and how sure the likelihood ratios are."""
+
+    likelihood: BoundedRatio
+
+
+class Sides(Value):
+    """The range of the shorter sides of images, in pixels, before anything is done to them."""
+
+    shortest: Annotated[int, Field(ge=1, le=MAX_INTEGER)]
+    longest: Annotated[int, Field(ge=1, le=MAX_INTEGER)]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.shortest > self.longest:
+            raise ValueError(f"expected shortest <= longest, got {self.shortest} and {self.longest}")
+        return self
+
+
+class BoundedCalibration(FullCalibration):
+    """As `FullCalibration`, with intervals of the likelihood ratios and the sizes of the images behind it. Version 3."""
+
+    FORMAT: ClassVar[str] = "manyheads.calibration/3"
+
+    sides: Sides  # of the suite's images behind any figure here
+    detector_evidence: BoundedEvidence
+    heads_evidence: Mapping[DigestField, BoundedEvidence]
+
+
 def read_calibration(data: bytes) -> Calibration:
-    """Read a calibration of either version; a `FullCalibration` where it is of the second.
+    """Read a calibration of any version, as the class of that version.
 
     Raises:
         ManifestError, UnsupportedVersionError: as `Document.from_bytes`.
     """
-    marker = f'"format":"{FullCalibration.FORMAT}"'.encode()
-    return (FullCalibration if marker in data else Calibration).from_bytes(data)
+    for older in (Calibration, FullCalibration):
+        if f'"format":"{older.FORMAT}"'.encode() in data:
+            return older.from_bytes(data)
+    return BoundedCalibration.from_bytes(data)
 
 
 def read_bands(data: bytes) -> Calibration:

@@ -11,7 +11,7 @@ and the smaller ratio counts: a ratio against their mixture would depend on how 
 
 import math
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,13 @@ MAX_KNOTS = 64  # of one fit: a curve on paper shows no more
 SIGNIFICANT_DIGITS = 6
 
 Logits = NDArray[np.float32]
+
+
+class Interval(NamedTuple):
+    """Both ends of a log10 likelihood ratio; None: so many images set no bound on that side."""
+
+    lower: float | None
+    upper: float | None
 
 
 class LikelihoodRatio(Value):
@@ -54,6 +61,10 @@ class LikelihoodRatio(Value):
     def of(self, logit: float) -> float:
         """Return the log10 likelihood ratio of a score."""
         return float(np.interp(logit, self.logits, self.log10_ratios))
+
+    def interval(self, logit: float) -> Interval | None:  # noqa: ARG002 - `ratio_bounds.BoundedRatio` needs it
+        """Return how sure that ratio is, at 95 %; None where the hub did not say (calibrations before version 3)."""
+        return None
 
 
 def fit_likelihood(negatives: Mapping[Kind, Logits], positives: Logits) -> LikelihoodRatio:

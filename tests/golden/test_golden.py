@@ -14,7 +14,7 @@ from manyheads_hub.audit.chain import AuditEntry
 from manyheads_hub.webhooks.outbox import Event
 from manyheads_shared.artifact import read_head, read_primary, write_head, write_primary
 from manyheads_shared.bundle import BundleManifest, VerifiedBundle, verify_bundle
-from manyheads_shared.calibration import Calibration, FullCalibration, read_calibration
+from manyheads_shared.calibration import BoundedCalibration, Calibration, FullCalibration, Sides, read_calibration
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.decision import Answer, State, decide
 from manyheads_shared.digest import Digest, digest_bytes, hex_of
@@ -57,6 +57,8 @@ DOCUMENTS: dict[str, type[Document]] = {
 
 V2 = Path(__file__).parent / "v2"
 SHA256_V2 = {"calibration.json": "224e1b04753fb62453ee9a73f1c4698bd95da3e19f94d8393e8e323de3c69185"}
+V3 = Path(__file__).parent / "v3"
+SHA256_V3 = {"calibration.json": "d40a4c5616aadcf87ea24d8e7bfdbc61ecf266d1f443565160e025470f02dddf"}
 
 
 def _bundle() -> VerifiedBundle:
@@ -167,15 +169,29 @@ def test_a_failure_says_what_failed() -> None:
     assert (failure.name, failure.error) == ("animation.png", "ImageError")
 
 
-def test_the_files_of_version_2_are_those_that_were_written() -> None:
-    assert {path.name: hex_of(digest_bytes(path.read_bytes())) for path in V2.iterdir()} == SHA256_V2
+@pytest.mark.parametrize(("folder", "written"), [(V2, SHA256_V2), (V3, SHA256_V3)])
+def test_the_files_of_later_versions_are_those_that_were_written(folder: Path, written: dict[str, str]) -> None:
+    assert {path.name: hex_of(digest_bytes(path.read_bytes())) for path in folder.iterdir()} == written
 
 
-def test_both_versions_of_a_calibration_are_read_by_one_reader() -> None:
-    first, second = (read_calibration((folder / "calibration.json").read_bytes()) for folder in (V1, V2))
+def test_every_version_of_a_calibration_is_read_by_one_reader() -> None:
+    files = [(folder / "calibration.json").read_bytes() for folder in (V1, V2, V3)]
+    first, second, third = (read_calibration(data) for data in files)
 
     assert type(first) is Calibration
+    assert type(second) is FullCalibration
+    assert type(third) is BoundedCalibration
+    assert [calibration.to_bytes() for calibration in (first, second, third)] == files
+    assert (first.detector, first.heads) == (second.detector, second.heads) == (third.detector, third.heads)
+
+
+def test_a_likelihood_ratio_has_an_interval_since_version_3() -> None:
+    second, third = (read_calibration((folder / "calibration.json").read_bytes()) for folder in (V2, V3))
+
     assert isinstance(second, FullCalibration)
-    assert (first.detector, first.heads) == (second.detector, second.heads)
-    assert second.to_bytes() == (V2 / "calibration.json").read_bytes()
-    assert second.detector_evidence.likelihood.of(2.0) == pytest.approx(2.10965)
+    assert isinstance(third, BoundedCalibration)
+    old, new = second.detector_evidence.likelihood, third.detector_evidence.likelihood
+    assert old.of(2.0) == new.of(2.0) == pytest.approx(2.10965)
+    assert (old.interval(2.0), new.interval(2.0)) == (None, (1.358, None))
+    assert new.interval(0.1) == (-1.322, 0.805)
+    assert third.sides == Sides(shortest=64, longest=1024)

@@ -1,4 +1,4 @@
-"""Write the golden files of a format version, once: `python -m tests.golden.write v2`. It never overwrites.
+"""Write the golden files of a format version, once: `python -m tests.golden.write v3`. It never overwrites.
 
 The tests beside read the files for ever; they never write them. A new major version of a format gets a folder of its own.
 """
@@ -23,10 +23,13 @@ from manyheads_hub.webhooks.outbox import Event
 from manyheads_shared.artifact import PrimaryArtifact, Tensors, read_head, read_primary, write_head, write_primary
 from manyheads_shared.bundle import BUNDLE_TARGET, BundleHead, BundleManifest, LeftOut, object_target
 from manyheads_shared.calibration import (
+    BoundedCalibration,
+    BoundedEvidence,
     Calibration,
     Evidence,
     FullCalibration,
     Reach,
+    Sides,
     Sources,
     build_calibration,
     fit_thresholds,
@@ -42,6 +45,7 @@ from manyheads_shared.likelihood import fit_likelihood
 from manyheads_shared.manifest import Generator
 from manyheads_shared.networks import load_primary
 from manyheads_shared.preprocess import Preprocessor
+from manyheads_shared.ratio_bounds import bound_ratio
 from manyheads_shared.recall import BundleSpan, Recall
 from manyheads_shared.scoring import Scorer, measure_probe
 from manyheads_shared.statements import (
@@ -318,7 +322,34 @@ def write_golden_pack(folder: Path) -> None:
         write_pack(stream, index, objects, lambda digest: BytesIO(objects[digest]))
 
 
-WRITERS = {"v1": write, "v2": write_v2}
+def write_v3(folder: Path) -> None:
+    """Write what version 3 added: a calibration that says how sure its ratios are, and what sizes it rests on.
+
+    Raises:
+        FileExistsError: the folder is there; golden files are never written again.
+    """
+    folder.mkdir(parents=True)
+    second = FullCalibration.from_bytes((FOLDER / "v2" / "calibration.json").read_bytes())
+    real, own = np.linspace(-2, 0.25, 150, dtype=np.float32), np.linspace(0, 2, 60, dtype=np.float32)
+
+    def bounded(evidence: Evidence) -> BoundedEvidence:
+        return BoundedEvidence(
+            likelihood=bound_ratio(evidence.likelihood, {"real": real}, own),
+            thresholds=evidence.thresholds,
+            reach=evidence.reach,
+        )
+
+    bands = Calibration.from_bytes((FOLDER / "v1" / "calibration.json").read_bytes())
+    calibration = BoundedCalibration.new(
+        **bands.model_dump(exclude={"format"}),
+        sides=Sides(shortest=64, longest=1024),
+        detector_evidence=bounded(second.detector_evidence),
+        heads_evidence={head: bounded(evidence) for head, evidence in second.heads_evidence.items()},
+    )
+    (folder / "calibration.json").write_bytes(calibration.to_bytes())
+
+
+WRITERS = {"v1": write, "v2": write_v2, "v3": write_v3}
 
 if __name__ == "__main__":
     WRITERS[sys.argv[1]](FOLDER / sys.argv[1])

@@ -9,7 +9,7 @@ from manyheads_hub.evaluations.gate import evaluate
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.scores import Scores
 from manyheads_shared.bundle import BundleHead, LeftOut
-from manyheads_shared.calibration import Evidence, read_calibration
+from manyheads_shared.calibration import BoundedEvidence, Sides, read_calibration
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.errors import BundleError
 from manyheads_shared.keys import generate_key, parse_public_key, public_pem
@@ -62,6 +62,7 @@ def build(
         suite=SUITE,
         detector_scores=detector,
         heads=heads,
+        shorter_sides=(64, 300, 96),
         left_out=left_out,
         owner_keys=KEYS,
         hub_key=HUB_KEY,
@@ -162,7 +163,7 @@ def test_the_same_inputs_give_the_same_bytes() -> None:
 RUNG = Rung("jpeg", 75)
 
 
-def evidence_of(head: Scores, degraded: Scores) -> Evidence:
+def evidence_of(head: Scores, degraded: Scores) -> BoundedEvidence:
     built = build((make_entry(), head), degraded={RUNG: {None: DETECTOR, HEAD: degraded}})
     assert read_calibration(built.calibration.to_bytes()) == built.calibration
     return built.calibration.heads_evidence[HEAD]
@@ -174,6 +175,15 @@ def test_a_bundle_says_what_a_score_is_worth_and_no_more_than_its_images_bear() 
     assert likelihood.of(NO) < -1
     assert likelihood.cost is not None
     assert likelihood.cost < 0.1
+
+
+def test_a_bundle_says_how_sure_a_ratio_is_and_what_sizes_it_rests_on() -> None:
+    built = build((make_entry(), head_scores()))
+    lower, upper = built.calibration.heads_evidence[HEAD].likelihood.interval(YES + 1)
+    assert lower is not None
+    assert 0 < lower < math.log10(30)
+    assert upper is None  # no image of another origin scores as high
+    assert built.calibration.sides == Sides(shortest=64, longest=300)
 
 
 def test_a_stricter_rate_has_a_higher_threshold() -> None:

@@ -42,7 +42,7 @@ def proofs(tmp_path: Path) -> list[bytes]:
 
 
 def measure_detector(primary: PrimaryArtifact, suite: Suite) -> Scores:
-    return next(measure_catalogue(primary, [], suite, COMPUTE))
+    return next(measure_catalogue(primary, [], suite, COMPUTE).each)
 
 
 def test_every_image_is_scored_as_the_client_would_score_it(suite: Suite, proofs: list[bytes]) -> None:
@@ -83,7 +83,7 @@ def test_the_same_measurement_twice_gives_the_same_bytes(folder: Path, proofs: l
 
 def test_a_whole_catalogue_is_measured_like_each_of_its_heads(suite: Suite) -> None:
     heads = [HEAD, make_head(PRIMARY, make_generator("beta"), seed=5)]
-    detector, *each = measure_catalogue(PRIMARY, heads, suite, COMPUTE)
+    detector, *each = measure_catalogue(PRIMARY, heads, suite, COMPUTE).each
     assert detector == measure_detector(PRIMARY, suite)
     assert [scores.head for scores in each] == [head.digest for head in heads]
     for head, scores in zip(heads, each, strict=True):
@@ -118,7 +118,7 @@ def test_every_image_passes_the_trunk_once(suite: Suite, proofs: list[bytes], mo
 def test_a_catalogue_of_many_heads_takes_one_pass_an_image(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
     passes = count_trunk_images(monkeypatch)
     heads = [make_head(PRIMARY, make_generator(f"g{i}"), seed=i) for i in range(5)]
-    list(measure_catalogue(PRIMARY, heads, suite, COMPUTE))
+    list(measure_catalogue(PRIMARY, heads, suite, COMPUTE).each)
     assert sum(passes[1:]) == len(suite.images)
 
 
@@ -186,3 +186,11 @@ def test_a_picture_shows_image_and_overlay_side_by_side(suite: Suite, proofs: li
     picture = measure_head(PRIMARY, HEAD, suite, proofs, COMPUTE).pictures[0]
     image = Image.open(io.BytesIO(picture.png))
     assert image.size == (192 + 8 + 192, 192)
+
+
+def test_the_sizes_of_what_was_scored_are_told_without_those_of_external_images(folder: Path) -> None:
+    write_dataset(folder, {"generated/large": 1}, size=80)
+    write_dataset(folder, {"external/real/huge": 1}, size=200)
+    (folder / "real/celeba/broken.png").write_bytes(b"no picture")
+    sides = measure_catalogue(PRIMARY, [], load_suite(folder, {}), COMPUTE).shorter_sides
+    assert sorted(sides) == [SIZE] * 11 + [80]

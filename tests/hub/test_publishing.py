@@ -23,12 +23,13 @@ from manyheads_hub.primaries import service as primaries
 from manyheads_hub.signing.repository import TufRepository
 from manyheads_shared.artifact import read_primary
 from manyheads_shared.bundle import BundleManifest, verify_bundle
+from manyheads_shared.calibration import BoundedCalibration, Sides, read_calibration
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.keys import generate_key, write_private_key
 from tests.support.grounds import PRODUCTION
 from tests.support.live_hub import MAINTAINER, Owner, find, let_leases_run_out, package, publish_primary, submit, work
-from tests.support.makers import make_generator
+from tests.support.makers import SIZE, make_generator
 from tests.support.world import trained_head, trained_primary
 
 
@@ -57,6 +58,12 @@ def latest(hub: Hub) -> BundleManifest:
 def test_the_first_bundle_holds_the_primary_and_no_heads(hub: Hub) -> None:
     manifest = latest(hub)
     assert (manifest.sequence, manifest.primary, manifest.heads) == (1, digest_bytes(trained_primary()), ())
+
+
+def test_a_bundle_says_what_sizes_of_images_it_was_measured_on(hub: Hub) -> None:
+    calibration = read_calibration(hub.blobs.read(latest(hub).calibration))
+    assert isinstance(calibration, BoundedCalibration)
+    assert calibration.sides == Sides(shortest=SIZE, longest=SIZE)
 
 
 def test_an_accepted_head_is_in_the_next_bundle(hub: Hub, ada: Owner) -> None:
@@ -244,9 +251,9 @@ def test_a_head_yanked_while_it_is_measured_is_not_published(hub: Hub, ada: Owne
 def publish_edition(hub: Hub, edition: publishing.Edition, meanwhile: Callable[[], None] = lambda: None) -> None:
     """Publish, with something that happens after measuring, while the lock is held."""
     with publishing.publishing_alone(hub) as verify:
-        measured = list(measure_catalogue(edition.primary, edition.heads, edition.suite, choose_compute()))
+        measured = measure_catalogue(edition.primary, edition.heads, edition.suite, choose_compute())
         meanwhile()
-        publishing.publish(hub, edition, iter(measured), {}, verify)
+        publishing.publish(hub, edition, measured, {}, verify)
 
 
 @pytest.mark.parametrize("ground", [PRODUCTION], indirect=True)

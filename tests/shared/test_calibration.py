@@ -9,8 +9,10 @@ from pydantic import ValidationError
 
 from manyheads_shared.calibration import (
     Band,
+    BoundedCalibration,
     Calibration,
     FullCalibration,
+    Sides,
     Sources,
     build_calibration,
     fit_band,
@@ -20,7 +22,7 @@ from manyheads_shared.calibration import (
     read_calibration,
 )
 from manyheads_shared.digest import digest_bytes
-from manyheads_shared.errors import ManifestError
+from manyheads_shared.errors import ManifestError, UnsupportedVersionError
 from tests import golden
 from tests.support.makers import NO_DIGEST
 
@@ -196,8 +198,36 @@ def test_a_tolerance_that_is_none_is_refused(alpha: float) -> None:
         )
 
 
-def test_the_bands_of_a_full_calibration_are_read_without_the_rest() -> None:
-    whole = read_calibration((Path(golden.__path__[0]) / "v2" / "calibration.json").read_bytes())
+def read_golden(version: str) -> bytes:
+    return (Path(golden.__path__[0]) / version / "calibration.json").read_bytes()
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_the_bands_of_a_full_calibration_are_read_without_the_rest(version: str) -> None:
+    whole = read_calibration(read_golden(version))
     assert isinstance(whole, FullCalibration)
     bands = read_bands(whole.to_bytes())
     assert (type(bands), bands.heads, bands.detector) == (Calibration, whole.heads, whole.detector)
+
+
+def test_a_calibration_of_a_later_version_is_refused_by_its_number() -> None:
+    with pytest.raises(UnsupportedVersionError, match="reads version 3, the document is version '4'"):
+        read_calibration(read_golden("v3").replace(b"calibration/3", b"calibration/4"))
+
+
+def test_bounds_without_the_version_that_has_them_are_refused() -> None:
+    with pytest.raises(ManifestError, match="Extra inputs"):
+        read_calibration(read_golden("v3").replace(b"calibration/3", b"calibration/2"))
+    with pytest.raises(ManifestError, match="places"):
+        read_calibration(read_golden("v2").replace(b"calibration/2", b"calibration/3"))
+
+
+def test_sides_in_the_wrong_order_are_refused() -> None:
+    with pytest.raises(ValidationError, match="shortest <= longest"):
+        Sides(shortest=65, longest=64)
+
+
+def test_evidence_is_for_exactly_the_heads_with_a_band() -> None:
+    whole = BoundedCalibration.from_bytes(read_golden("v3"))
+    with pytest.raises(ManifestError, match="exactly the heads"):
+        BoundedCalibration.new(**whole.model_dump(exclude={"format", "heads_evidence"}), heads_evidence={})

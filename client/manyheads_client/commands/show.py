@@ -102,15 +102,17 @@ def _print_bundle(store: "Store", held: "HeldBundle", bundle: "Bundle") -> None:
 
 
 def _worths(bundle: "Bundle") -> "Iterator[str]":
-    """What each network's scores are worth; nothing where the hub's calibration is of version 1."""
-    from manyheads_client.words import worth
-    from manyheads_shared.calibration import FullCalibration
+    """What each network's scores are worth, and on what images that rests: as much as the calibration's version says."""
+    from manyheads_client.words import sizes_tested, worth
+    from manyheads_shared.calibration import BoundedCalibration, FullCalibration
 
     calibration = bundle.verified.calibration
     if isinstance(calibration, FullCalibration):
         yield worth("detector", calibration.detector_evidence)
         for head in bundle.verified.heads:
             yield worth(head.entry.generator.title, calibration.heads_evidence[head.entry.head])
+    if isinstance(calibration, BoundedCalibration):
+        yield sizes_tested(calibration.sides)
 
 
 def _confirmed(held: "HeldBundle") -> str:

@@ -11,7 +11,7 @@ from manyheads_hub.evaluations.claims import is_of
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.scores import Score, Scores, by_source, detector_logits, head_logits
 from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut
-from manyheads_shared.calibration import Calibration, FullCalibration, Sources, build_calibration
+from manyheads_shared.calibration import BoundedCalibration, Calibration, Sides, Sources, build_calibration
 from manyheads_shared.digest import Digest, short
 from manyheads_shared.errors import BundleError
 from manyheads_shared.keys import public_pem
@@ -24,7 +24,7 @@ class BuiltBundle:
     """A bundle, ready to be stored and signed. The manifest names the calibration by digest."""
 
     manifest: BundleManifest
-    calibration: FullCalibration
+    calibration: BoundedCalibration
 
 
 def build_bundle(
@@ -36,6 +36,7 @@ def build_bundle(
     suite: Digest,
     detector_scores: Scores,
     heads: Iterable[tuple[BundleHead, Scores]],
+    shorter_sides: Sequence[int],
     degraded: Mapping[Rung, Mapping[Digest | None, Scores]],
     left_out: Sequence[LeftOut],
     owner_keys: Mapping[str, str],
@@ -50,6 +51,7 @@ def build_bundle(
     Args:
         suite: digest of the suite that all scores were measured on (`measure.measure_catalogue`).
         heads: the listed heads in the order of the bundle, each with its scores; read once.
+        shorter_sides: in pixels, of the images behind the scores that are not external; at least one where there are such.
         degraded: scores of part of the suite's test half on every rung, by head; the detector's under None.
         owner_keys: public keys by key id, PEM; those of owners without a head are left away.
         policy: says which shares of false answers the thresholds may allow, as it does at the gate.
@@ -81,7 +83,8 @@ def build_bundle(
         detector_alpha=policy.detector_alpha,
         heads_alpha=policy.heads_alpha,
     )
-    calibration = _add_evidence(bands_alone, detector_scores, entries, degraded, policy)
+    sides = Sides(shortest=min(shorter_sides), longest=max(shorter_sides))  # there are some, now that bands are fitted
+    calibration = _add_evidence(bands_alone, detector_scores, entries, degraded, policy, sides=sides)
     used = {entry.owner_key for entry, _ in entries}
     manifest = BundleManifest.new(
         hub=hub,
@@ -103,14 +106,17 @@ def _add_evidence(
     entries: Sequence[tuple[BundleHead, Scores]],
     degraded: Mapping[Rung, Mapping[Digest | None, Scores]],
     policy: Policy,
-) -> FullCalibration:
+    *,
+    sides: Sides,
+) -> BoundedCalibration:
     """Say beside the bands what the scores are worth."""
 
     def of(head: Digest | None) -> dict[Rung, Scores]:
         return {rung: scores[head] for rung, scores in degraded.items()}
 
-    return FullCalibration.new(
+    return BoundedCalibration.new(
         **bands.model_dump(exclude={"format"}, round_trip=True),
+        sides=sides,
         detector_evidence=build_evidence(
             detector_scores,
             of(None),

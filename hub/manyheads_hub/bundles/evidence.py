@@ -10,10 +10,11 @@ from manyheads_hub.evaluations.claims import share_of
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.scores import Score, Scores, by_source
 from manyheads_hub.evaluations.statement import to_bound
-from manyheads_shared.calibration import Evidence, Reach, fit_thresholds
+from manyheads_shared.calibration import BoundedEvidence, Reach, fit_thresholds
 from manyheads_shared.dataset import Kind
-from manyheads_shared.likelihood import LikelihoodRatio, Logits, fit_likelihood, likelihood_cost
+from manyheads_shared.likelihood import Logits, fit_likelihood, likelihood_cost
 from manyheads_shared.metrics import Share
+from manyheads_shared.ratio_bounds import bound_ratio
 from manyheads_shared.rungs import Rung
 from manyheads_shared.statements import Bound, SourceResult
 
@@ -31,7 +32,7 @@ def build_evidence(
     high: float,
     head_count: int,
     policy: Policy,
-) -> Evidence:
+) -> BoundedEvidence:
     """Build the evidence of one network.
 
     Args:
@@ -46,14 +47,15 @@ def build_evidence(
     calibration, tested = ([row for row in rows if row.part == part] for part in ("calibration", "test"))
     own = [row for row in calibration if is_own(row)]
     foreign = [row for row in calibration if not is_own(row) and is_counted(row)]
-    curve = fit_likelihood(_by_kind(foreign, to_logits), to_logits(own))
+    negatives, positives = _by_kind(foreign, to_logits), to_logits(own)
+    curve = fit_likelihood(negatives, positives)
     cost = likelihood_cost(
         curve,
         _by_kind([row for row in tested if not is_own(row) and is_counted(row)], to_logits),
         to_logits([row for row in tested if is_own(row)]),
     )
-    return Evidence(
-        likelihood=LikelihoodRatio.model_validate(curve.model_dump() | {"cost": cost}),
+    return BoundedEvidence(
+        likelihood=bound_ratio(curve.model_copy(update={"cost": cost}), negatives, positives),
         thresholds=fit_thresholds(by_source(foreign, to_logits), head_count=head_count),
         reach=tuple(
             _reach(rung, of_rung.rows, is_own, is_counted, to_logits, high, policy) for rung, of_rung in degraded.items()

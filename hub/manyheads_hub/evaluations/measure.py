@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from manyheads_hub.evaluations.pictures import Picture, draw_picture
 from manyheads_hub.evaluations.quick import choose_sample
-from manyheads_hub.evaluations.scores import Score, Scores, Unusable
+from manyheads_hub.evaluations.scores import CatalogueScores, Score, Scores, Unusable
 from manyheads_hub.evaluations.suite import MAX_REASON, Progress, Suite, SuiteImage, label_proofs, work_ahead
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact
 from manyheads_shared.compute import Compute, software
@@ -47,7 +47,7 @@ def measure_catalogue(
     compute: Compute,
     *,
     on_batch: Progress | None = None,
-) -> Iterator[Scores]:
+) -> CatalogueScores:
     """Score a suite with the detector and all heads in one pass: what a bundle is calibrated from.
 
     Every head must have met the images of every other generator, so this runs again whenever the suite or the catalogue
@@ -56,9 +56,7 @@ def measure_catalogue(
     Args:
         on_batch: called after every batch with the images done and the images in all.
 
-    Returns:
-        The detector's own scores, then each head's. The images are scored before this returns; the documents are made one
-        by one.
+    The images are scored before this returns; the documents are made one by one.
 
     Raises:
         FeatureContractError: the features here are not those a manifest promises.
@@ -67,7 +65,8 @@ def measure_catalogue(
     """
     run = _Pass(primary, heads, suite, compute, total=len(suite.images), on_batch=on_batch)
     run.score(suite.images)
-    return (run.document(head, column) for column, head in enumerate([None, *(head.digest for head in heads)]))
+    each = (run.document(head, column) for column, head in enumerate([None, *(head.digest for head in heads)]))
+    return CatalogueScores(each, run.shorter_sides())
 
 
 def measure_head(
@@ -203,6 +202,7 @@ class _Pass:
         self._total, self._on_batch = total, on_batch
         self._scored: list[tuple[SuiteImage, Logits]] = []  # logits (1 + K,)
         self._unusable: list[Unusable] = []
+        self._sides: list[tuple[SuiteImage, int]] = []  # shorter ones, pixels, before fitting
 
     def score(self, images: Sequence[SuiteImage]) -> None:
         """Score images."""
@@ -249,6 +249,10 @@ class _Pass:
         """Return the scores of the detector, then those of each head."""
         return tuple(self.document(head, column) for column, head in enumerate([None, *(head.digest for head in heads)]))
 
+    def shorter_sides(self) -> tuple[int, ...]:
+        """Return the shorter sides, in pixels as they came, of what was scored and is not external."""
+        return tuple(side for image, side in self._sides if not image.label.external)
+
     def columns(self, start: int) -> Logits:
         """Return the logits of the networks from column `start` on, float32 (N, K)."""
         count = 1 + self._scorer.head_count
@@ -260,14 +264,17 @@ class _Pass:
         members: list[SuiteImage] = []
         pixels: list[Pixels] = []
 
-        def prepare(image: SuiteImage) -> Pixels:
-            fitted = fit_image(image.decode(), spec)
-            return self._change(fitted, image.digest) if self._change else fitted
+        def prepare(image: SuiteImage) -> tuple[Pixels, int]:
+            decoded = image.decode()
+            fitted = fit_image(decoded, spec)
+            return (self._change(fitted, image.digest) if self._change else fitted), min(decoded.shape[:2])
 
-        for image, fitted in work_ahead(images, prepare):
-            if isinstance(fitted, ImageError):
-                self._unusable.append(Unusable(digest=image.digest, reason=str(fitted)[:MAX_REASON]))
+        for image, prepared in work_ahead(images, prepare):
+            if isinstance(prepared, ImageError):
+                self._unusable.append(Unusable(digest=image.digest, reason=str(prepared)[:MAX_REASON]))
                 continue
+            fitted, side = prepared
+            self._sides.append((image, side))
             if pixels and (fitted.shape != pixels[0].shape or (len(pixels) + 1) * _area(fitted) > BATCH_PIXELS):
                 yield members, pixels
                 members, pixels = [], []

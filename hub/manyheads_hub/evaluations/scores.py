@@ -4,7 +4,8 @@ Images are named by digest; nothing of them can be seen. One half of each source
 what they do: a figure is never measured on the images its threshold came from. No torch here; `measure` fills them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -54,6 +55,14 @@ class Scores(Document):
     software: Sentence
     rows: tuple[Score, ...]
     unusable: tuple[Unusable, ...]
+
+
+@dataclass(frozen=True)
+class CatalogueScores:
+    """What a suite showed of a catalogue: what a bundle is calibrated from."""
+
+    each: Iterator[Scores]  # the detector's own scores, then each head's
+    shorter_sides: tuple[int, ...]  # pixels, as they came, of the images that have scores and are not external
 
 
 def split_parts(digests: Iterable[Digest]) -> dict[Digest, Part]:
