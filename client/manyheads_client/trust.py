@@ -93,10 +93,13 @@ def verify_chain(root: bytes, held: HeldMetadata, read_object: Callable[[Digest]
             trusted.signed.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
             signed[role] = metadata.signed
         # step 4
-        for role, entry in (
-            (Snapshot.type, signed[Timestamp.type].snapshot_meta),
-            (Targets.type, signed[Snapshot.type].meta["targets.json"]),
-        ):
+        named = {
+            Snapshot.type: signed[Timestamp.type].snapshot_meta,
+            Targets.type: signed[Snapshot.type].meta.get("targets.json"),
+        }
+        for role, entry in named.items():
+            if entry is None:
+                raise MalformedMetadataError(f"expected a snapshot that names {role}.json, got one that does not; pull again")
             entry.verify_length_and_hashes(files[role])
             if entry.version != signed[role].version:
                 raise MixAndMatchError(f"the kept metadata expects {role} {entry.version}, it holds {signed[role].version}")
