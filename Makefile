@@ -32,6 +32,9 @@ test: $(STAMP) ## Run the tests; T=path narrows them
 fault-test: $(STAMP) ## Kill processes of a whole hub at random under load, then check every invariant; MINUTES=10
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults --minutes $(MINUTES)
 
+fuzz: $(STAMP) ## Mutate images, artifacts, documents, statements, metadata until a reader breaks its promise; MINUTES=10 each
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
 check: $(STAMP) ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -55,4 +58,4 @@ bench-engine: $(STAMP) ## Time the many-head engine beside separate networks
 bench-hub: $(STAMP) ## Put a hub under load beside nginx, and grow one to 10,000 heads; needs nginx and wrk
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.hub_load
 
-.PHONY: help setup demo test fault-test check fix serve bench bench-engine bench-hub
+.PHONY: help setup demo test fault-test fuzz check fix serve bench bench-engine bench-hub

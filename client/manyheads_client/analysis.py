@@ -34,7 +34,7 @@ ImageSource = Path | str | bytes | Pixels
 
 WINDOW_IMAGES = 64  # scored together: one batch when they have one size
 WINDOW_PIXELS = MAX_NATIVE_PIXELS  # the same for images of native size: 200 MB in the first layer
-DECODING_PIXELS = MAX_PIXELS  # decoded at once, by all threads: a pixel takes 12 bytes on its way from RGBA to RGB: 1.2 GB
+DECODING_PIXELS = MAX_PIXELS  # decoded at once, by all threads: a pixel takes up to 12 bytes on its way, 16 from WebP: 1.6 GB
 DECODERS = min(os.cpu_count() or 1, 8)  # threads; Pillow lets go of the interpreter while it decodes
 
 T = TypeVar("T")

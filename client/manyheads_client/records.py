@@ -108,7 +108,7 @@ class RecordFile:
         for number, line in _lines(self.path):
             whole += len(line) + 1
             try:
-                value = json.loads(line)
+                value = _load(line)
                 if value["format"] == FailureRecord.FORMAT:
                     self.done[value["name"]] = None
                     if value["error"] == UnreadableImageError.__name__:
@@ -120,7 +120,7 @@ class RecordFile:
                 raise UsageError(f"{self.path}, line {number}: expected a record, got something else") from error
             if made_with != bundle:
                 raise UsageError(
-                    f"{self.path} holds records made with bundle {short(made_with)}, the current one is {short(bundle)}. "
+                    f"{self.path} holds records made with bundle {short(str(made_with))}, the current one is {short(bundle)}. "
                     "Write to another file: one scan is made with one instrument."
                 )
         return whole
@@ -162,15 +162,24 @@ def _numbered(path: Path) -> Iterator[tuple[int, Record]]:
 def _name_in(line: bytes) -> Any:
     """The name in a record, read quickly; of a line that is none, the line, so that nobody passes it over."""
     try:
-        value = json.loads(line)
-        return value.get("item", value)["name"]
+        value = _load(line)
+        name = value.get("item", value)["name"]
     except (ValueError, KeyError, TypeError, AttributeError):
         return line
+    return name if isinstance(name, str) else line
+
+
+def _load(line: bytes) -> Any:
+    """Parse JSON; whatever is wrong with it is a ValueError."""
+    try:
+        return json.loads(line)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
 
 
 def _is_json(data: bytes) -> bool:
     try:
-        json.loads(data)
+        _load(data)
     except ValueError:
         return False
     return True

@@ -16,7 +16,7 @@ from securesystemslib.signer import SSlibKey
 from manyheads_shared.artifact import MAX_HEAD_BYTES, MAX_PRIMARY_BYTES, HeadArtifact, PrimaryArtifact, read_head, read_primary
 from manyheads_shared.calibration import Calibration, read_calibration
 from manyheads_shared.digest import Digest, digest_bytes, hex_of, verify_digest
-from manyheads_shared.document import Document, Value
+from manyheads_shared.document import Document, Ordinal, Value
 from manyheads_shared.errors import BundleError, SignatureError, StatementError
 from manyheads_shared.keys import parse_public_key
 from manyheads_shared.manifest import DigestField, Generator, Name, Time
@@ -65,7 +65,7 @@ class BundleManifest(Document):
     FORMAT: ClassVar[str] = "manyheads.bundle/1"
 
     hub: Name
-    sequence: Annotated[int, Field(ge=1)]  # 1, 2, 3 …; a client never goes back
+    sequence: Ordinal  # a client never goes back
     created: Time
     primary: DigestField
     calibration: DigestField

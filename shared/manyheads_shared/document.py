@@ -15,6 +15,7 @@ from manyheads_shared.errors import ManifestError, UnsupportedVersionError
 MAX_INTEGER = 2**53 - 1  # RFC 8785: beyond it a JSON number is not one integer
 
 Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+Ordinal = Annotated[int, Field(ge=1, le=MAX_INTEGER)]  # 1, 2, 3 …
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -3,20 +3,18 @@
 Specification: docs/formats/recall.md.
 """
 
-from typing import Annotated, ClassVar
-
-from pydantic import Field
+from typing import ClassVar
 
 from manyheads_shared.api import HeadState
 from manyheads_shared.bundle import KeyId
-from manyheads_shared.document import Document, Value
+from manyheads_shared.document import Document, Ordinal, Value
 from manyheads_shared.manifest import DigestField, Generator, Name, Time
 
 
 class BundleSpan(Value):
     """A bundle that held the head, and how long clients that pulled got it."""
 
-    sequence: Annotated[int, Field(ge=1)]
+    sequence: Ordinal
     bundle: DigestField  # what reports cite
     latest_from: Time
     latest_until: Time | None  # None: it still is the newest

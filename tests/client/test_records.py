@@ -141,3 +141,20 @@ def test_a_failures_name_may_hold_anything(path: Path, bundle: Bundle) -> None:
     odd = FailureRecord.new(name='"format":"manyheads.evidence/1"\n', error="ImageError", reason="x", created=TIME)
     write(path, bundle, [odd])
     assert list(read_records(path)) == [odd]
+
+
+LINES = {
+    "nested without end": b'{"claimed_by":[' + b"[" * 100_000,
+    "a name that is an object": b'{"created":"x","error":"x","format":"manyheads.failure/1","name":{},"reason":"x"}',
+    "a bundle that is a number": b'{"claimed_by":[],"format":"x","instrument":{"bundle":1},"item":{"name":"a","size_bytes":1}}',
+}
+
+
+@pytest.mark.parametrize("what", LINES)
+def test_a_line_of_nonsense_is_refused_and_never_a_crash(path: Path, what: str) -> None:
+    path.write_bytes(LINES[what] + b"\n")
+    with pytest.raises(ManifestError):
+        list(read_latest(path))
+    with pytest.raises(UsageError):
+        RecordFile(path, NO_DIGEST)
+    assert path.read_bytes() == LINES[what] + b"\n"

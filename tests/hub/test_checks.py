@@ -1,12 +1,10 @@
 """The checks at the door: each refusal has its own error, and none needs torch."""
 
-import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import safetensors.numpy
-from PIL import Image
 from sqlalchemy import update
 
 from manyheads_hub.errors import ConflictError, ForbiddenError, NotReadyError, SubmissionError
@@ -27,6 +25,7 @@ from manyheads_shared.errors import (
 )
 from manyheads_shared.keys import generate_key
 from manyheads_shared.statements import OwnerPredicate, sign_owner_statement
+from tests.support.image_files import png_header, png_of
 from tests.support.live_hub import Owner, Package, hand_over, package, submit
 from tests.support.makers import TIME, make_generator, make_head_bytes
 from tests.support.world import draw_images, draw_proofs, encode, trained_primary
@@ -152,12 +151,9 @@ def test_so_few_proofs_that_the_gate_would_refuse_them_do_not_pass_the_door(hub:
 
 
 def test_a_proof_of_more_pixels_than_allowed_is_refused_undecoded(hub: Hub, ada: Owner, offer: Package) -> None:
-    huge = io.BytesIO()
-    Image.new("L", (6000, 5000)).save(huge, "PNG")
-    whole = huge.getvalue()
-    truncated = whole[: len(whole) // 2]  # to decode it would be another error
+    empty = png_of((png_header(6000, 5000), (b"IDAT", b""), (b"IEND", b"")))  # to decode it would be another error
     with pytest.raises(SubmissionError, match="expected at most 25000000 pixels of a proof image, got 6000x5000"):
-        check(hub, ada, replace(offer, proofs=(*PROOFS, truncated)))
+        check(hub, ada, replace(offer, proofs=(*PROOFS, empty)))
 
 
 def test_two_proofs_of_the_same_pixels_are_refused(hub: Hub, ada: Owner, offer: Package) -> None:

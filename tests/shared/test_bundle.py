@@ -228,3 +228,9 @@ def test_a_manifest_outside_its_ranges_is_refused(change: dict[str, Any]) -> Non
 
     with pytest.raises(ManifestError, match=r"manyheads\.bundle/1"):
         BundleManifest.from_bytes(made.manifest.model_copy(update=change).to_bytes())
+
+
+def test_a_sequence_that_has_no_canonical_form_as_a_whole_number_is_refused() -> None:
+    data = make_bundle(()).data
+    with pytest.raises(ManifestError, match="sequence"):
+        BundleManifest.from_bytes(data.replace(b'"sequence":1}', b'"sequence":9007199254740992}'))

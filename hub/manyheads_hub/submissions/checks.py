@@ -1,12 +1,10 @@
 """The checks at the door: cheap, without torch, before anything is queued. A submission that passes deserves an evaluation."""
 
 import hashlib
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
 from sqlalchemy.orm import Session
 
 from manyheads_hub.auth import Caller
@@ -21,7 +19,7 @@ from manyheads_shared.api import SubmissionRequest
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
 from manyheads_shared.digest import Digest, short
 from manyheads_shared.errors import ImageError, StatementError
-from manyheads_shared.image import FORMATS, Pixels, decode_image
+from manyheads_shared.image import Pixels, decode_image, measure_image
 from manyheads_shared.keys import parse_public_key
 from manyheads_shared.manifest import Generator
 from manyheads_shared.preprocess import fit_image
@@ -167,9 +165,8 @@ def check_images(
 def _refuse_too_large(data: bytes, max_pixels: int) -> None:
     """Look at an image's size before a pixel is decoded; whatever else is wrong with it is for `decode_image` to say."""
     try:
-        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            width, height = image.size
-    except Exception:  # Pillow's plugins raise whatever a broken header leads them to
+        width, height = measure_image(data)
+    except ImageError:
         return
     if width * height > max_pixels:
         raise ImageError(f"expected at most {max_pixels} pixels of a proof image, got {width}x{height}; send a smaller one")
