@@ -154,7 +154,7 @@ def read_photographs() -> list[Picture]:
 
 def measure_set(name: str, pictures: Sequence[Picture]) -> dict[str, Any]:
     """Estimate every picture unchanged, on every rung, and after what is not one rung."""
-    unchanged = [estimate_condition(picture.decoded, None) for picture in pictures]
+    unchanged = [estimate_condition(picture.decoded) for picture in pictures]
     by_source: dict[str, list[Condition]] = {}
     for picture, condition in zip(pictures, unchanged, strict=True):
         by_source.setdefault(f"{picture.kind} {picture.source}", []).append(condition)
@@ -175,7 +175,7 @@ def measure_set(name: str, pictures: Sequence[Picture]) -> dict[str, Any]:
 
 def _estimate(pictures: Sequence[Picture], changed: Sequence[Pixels]) -> list[Condition]:
     pairs = zip(pictures, changed, strict=True)
-    return [estimate_condition(dataclasses.replace(picture.decoded, pixels=pixels), None) for picture, pixels in pairs]
+    return [estimate_condition(dataclasses.replace(picture.decoded, pixels=pixels)) for picture, pixels in pairs]
 
 
 def _signs(conditions: Sequence[Condition]) -> dict[str, Any]:
@@ -224,8 +224,8 @@ def measure_time(side: int) -> dict[str, Any]:
         "decode JPEG": lambda: decode_image(files["JPEG"]),
     }
     decoded = {kind: decode_image(files[kind]) for kind in files}
-    work["estimate PNG"] = lambda: estimate_condition(decoded["PNG"], files["PNG"])
-    work["estimate JPEG"] = lambda: estimate_condition(decoded["JPEG"], files["JPEG"])
+    work["estimate PNG"] = lambda: estimate_condition(decoded["PNG"])
+    work["estimate JPEG"] = lambda: estimate_condition(decoded["JPEG"])
     seconds: dict[str, list[float]] = {name: [] for name in work}
     for _ in range(ROUNDS):
         for name, function in work.items():

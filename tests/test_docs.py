@@ -27,7 +27,8 @@ from manyheads_shared.degradations import PROFILES
 from manyheads_shared.digest import Digest
 from manyheads_shared.document import Document
 from manyheads_shared.errors import ManyheadsError
-from manyheads_shared.evidence import EvidenceRecord, FailureRecord
+from manyheads_shared.evidence import EvidenceRecord, FailureRecord, Instrument
+from manyheads_shared.evidence_v1 import EvidenceRecordV1
 from manyheads_shared.key_proof import KeyProof
 from manyheads_shared.keys import generate_key, parse_public_key
 from manyheads_shared.manifest import HeadManifest, PrimaryManifest
@@ -56,7 +57,9 @@ READERS: dict[str, type[Document]] = {
         BundleManifest,
         PackIndex,
         EvidenceRecord,
+        EvidenceRecordV1,
         FailureRecord,
+        Instrument,
         AuditEntry,
         Event,
         KeyProof,

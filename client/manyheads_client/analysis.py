@@ -5,9 +5,10 @@ What is an image and which thresholds hold is decided elsewhere (`shared.image`,
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,21 +17,25 @@ from numpy.typing import NDArray
 
 from manyheads_client.budget import Budget
 from manyheads_client.bundle import Bundle
-from manyheads_client.inputs import item_name
-from manyheads_shared.calibration import Band
+from manyheads_client.conditions import estimate_condition
+from manyheads_client.inputs import Item, file_item
+from manyheads_client.instrument import describe_instrument
+from manyheads_client.item import describe_file, describe_pixels
+from manyheads_client.judgement import Judge
+from manyheads_client.stability import change_mildly
 from manyheads_shared.clock import now
-from manyheads_shared.decision import State, answer, decide
-from manyheads_shared.digest import digest_bytes
+from manyheads_shared.condition import Condition
+from manyheads_shared.decision import State
 from manyheads_shared.errors import ImageError, ManyheadsError
-from manyheads_shared.evidence import EvidenceRecord, FailureRecord, HeadMeasurement, Instrument, ItemExamined, Measurement
-from manyheads_shared.image import MAX_PIXELS, MIN_SIDE, DecodedImage, Pixels, count_pixels, decode_image, read_image_file
+from manyheads_shared.evidence import EvidenceRecord, Examined, FailureRecord, Instrument, ItemExamined
+from manyheads_shared.image import MAX_PIXELS, MIN_SIDE, DecodedImage, Pixels, count_pixels, decode_image
 from manyheads_shared.manifest import Preprocessing
-from manyheads_shared.preprocess import MAX_NATIVE_PIXELS, fit_image, is_resampled
+from manyheads_shared.preprocess import MAX_NATIVE_PIXELS, fit_image
 
 if TYPE_CHECKING:
     from manyheads_shared.scoring import Scorer
 
-ImageSource = Path | str | bytes | Pixels
+ImageSource = Path | str | bytes | Pixels | Item
 
 WINDOW_IMAGES = 64  # scored together: one batch when they have one size
 WINDOW_PIXELS = MAX_NATIVE_PIXELS  # the same for images of native size: 200 MB in the first layer
@@ -45,19 +50,24 @@ R = TypeVar("R")
 class Attribution:
     """What the bundle says of one image."""
 
-    record: EvidenceRecord
+    entry: Examined
     pixels: Pixels  # uint8 (S, S, 3): the image as the network saw it
     saliency: NDArray[np.float32] | None  # (1 + K, h, w), in logits: detector, then heads; None unless asked for
 
     @property
+    def record(self) -> EvidenceRecord:
+        """The evidence."""
+        return self.entry.record
+
+    @property
     def name(self) -> str:
         """The image, as it was given."""
-        return self.record.item.name
+        return self.entry.name
 
     @property
     def state(self) -> State:
         """The outcome."""
-        return self.record.state
+        return self.entry.state
 
     @property
     def generators(self) -> tuple[str, ...]:
@@ -69,12 +79,12 @@ class Attribution:
 class Failure:
     """An image that could not be examined."""
 
-    record: FailureRecord
+    entry: FailureRecord
 
     @property
     def name(self) -> str:
         """The image, as it was given."""
-        return self.record.name
+        return self.entry.name
 
 
 @dataclass(frozen=True)
@@ -82,7 +92,9 @@ class _Ready:
     """An image that decoded, fitted to the network's size."""
 
     item: ItemExamined
+    condition: Condition
     pixels: Pixels
+    changed: Mapping[str, Pixels]  # the same after mild changes, where stability is tested
 
 
 def attribute(
@@ -92,15 +104,19 @@ def attribute(
     device: str = "auto",
     precision: str = "auto",
     saliency: bool = False,
+    stability: bool = False,
+    jobs: int | None = None,
 ) -> Iterator[Attribution | Failure]:
     """Attribute images, one result each, in their order.
 
     Args:
-        images: paths, the bytes of image files, or decoded pixels: uint8 (H, W, 3), RGB.
+        images: paths, the bytes of image files, `Item`s, or decoded pixels: uint8 (H, W, 3), RGB.
         bundle: from `Bundle.open`.
         device: `auto`, `cpu`, `cuda` or `cuda:N`.
         precision: `auto` (float32, which the hub's thresholds were fitted in), `float32` or `bfloat16`.
         saliency: also localise every score.
+        stability: also score the image after mild changes; a verdict that does not survive them becomes `inconclusive`.
+        jobs: threads that decode; None: one a core, at most eight.
 
     Yields:
         An `Attribution`, or a `Failure` for an image that cannot be decoded, fitted or scored.
@@ -121,92 +137,90 @@ def attribute(
     from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
 
     compute = choose_compute(device, precision)
-    scorer, instrument = bundle.scorer(compute), bundle.instrument(compute)
-    spec = scorer.preprocess.spec
-    with ThreadPoolExecutor(DECODERS, thread_name_prefix="decode") as pool:
-        named = ((_name(source, number), source) for number, source in enumerate(images, start=1))
-        lookahead = DECODERS if spec.image_size is None else WINDOW_IMAGES  # images of native size may be large
+    scorer, instrument = bundle.scorer(compute), describe_instrument(bundle, compute)
+    spec, decoders = scorer.preprocess.spec, jobs or DECODERS
+    run = _Run(scorer, Judge(bundle, instrument.digest), instrument, saliency=saliency)
+    with ThreadPoolExecutor(decoders, thread_name_prefix="decode") as pool:
+        items = (_as_item(source, number) for number, source in enumerate(images, start=1))
+        lookahead = decoders if spec.image_size is None else WINDOW_IMAGES  # images of native size may be large
         budget = Budget(DECODING_PIXELS)
-        examined = _ahead(pool, lambda pair: _examine(*pair, spec, budget), named, count=lookahead)
+        examined = _ahead(pool, lambda item: _examine(item, spec, budget, stability=stability), items, count=lookahead)
         for window in _windows(examined):
-            yield from _attribute_window(window, bundle, scorer, instrument, saliency=saliency)
+            yield from run.attribute(window)
 
 
-def _attribute_window(
-    window: Sequence[_Ready | Failure], bundle: Bundle, scorer: "Scorer", instrument: Instrument, *, saliency: bool
-) -> Iterator[Attribution | Failure]:
-    """Score a window in one batch for each size that occurs in it, and yield in the window's order."""
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for i, entry in enumerate(window):
-        if isinstance(entry, _Ready):
-            groups.setdefault(entry.pixels.shape, []).append(i)
-    logits: dict[int, NDArray[np.float32]] = {}
-    maps: dict[int, NDArray[np.float32]] = {}
-    for indices in groups.values():
-        batch = [entry.pixels for i in indices if isinstance(entry := window[i], _Ready)]
-        if saliency:
-            analysis = scorer.analyse_as_is(batch)
-            logits.update(zip(indices, analysis.logits, strict=True))
-            maps.update(zip(indices, analysis.saliency, strict=True))
-        else:
-            logits.update(zip(indices, scorer.score_as_is(batch), strict=True))
-    for i, entry in enumerate(window):
-        if isinstance(entry, Failure):
-            yield entry
-        elif error := scorer.check_finite(logits[i]):
-            yield _fail(entry.item.name, error)
-        else:
-            yield Attribution(_record(entry.item, logits[i], bundle, instrument), entry.pixels, maps.get(i))
+class _Run:
+    """Scores windows of images and judges them."""
+
+    def __init__(self, scorer: "Scorer", judge: Judge, instrument: Instrument, *, saliency: bool) -> None:
+        self._scorer, self._judge, self._instrument, self._saliency = scorer, judge, instrument, saliency
+
+    def attribute(self, window: Sequence[_Ready | Failure]) -> Iterator[Attribution | Failure]:
+        """Score a window in one batch for each size that occurs in it, and yield in the window's order."""
+        ready = [entry for entry in window if isinstance(entry, _Ready)]
+        scores = iter(self._score([entry.pixels for entry in ready], saliency=self._saliency))
+        changes = iter(self._score([pixels for entry in ready for pixels in entry.changed.values()], saliency=False))
+        for entry in window:
+            if isinstance(entry, Failure):
+                yield entry
+                continue
+            logits, saliency = next(scores)
+            changed = [(change, next(changes)[0]) for change in entry.changed]
+            error = next(filter(None, map(self._scorer.check_finite, (logits, *(of_change for _, of_change in changed)))), None)
+            if error:
+                yield _fail(entry.item.name, error)
+                continue
+            record = self._judge.judge(entry.item, entry.condition, logits, changed or None)
+            yield Attribution(Examined(record, self._instrument), entry.pixels, saliency)
+
+    def _score(
+        self, images: Sequence[Pixels], *, saliency: bool
+    ) -> list[tuple[NDArray[np.float32], NDArray[np.float32] | None]]:
+        """Logits (1 + K,) of each image, and its saliency (1 + K, h, w) where that is asked for."""
+        by_size: dict[tuple[int, ...], list[int]] = {}
+        for i, pixels in enumerate(images):
+            by_size.setdefault(pixels.shape, []).append(i)
+        found: dict[int, tuple[NDArray[np.float32], NDArray[np.float32] | None]] = {}
+        for indices in chain.from_iterable(_batches(size, indices) for size, indices in by_size.items()):
+            batch = [images[i] for i in indices]
+            if saliency:
+                analysis = self._scorer.analyse_as_is(batch)
+                found.update(zip(indices, zip(analysis.logits, analysis.saliency, strict=True), strict=True))
+            else:
+                found.update(zip(indices, ((logits, None) for logits in self._scorer.score_as_is(batch)), strict=True))
+        return [found[i] for i in range(len(images))]
 
 
-def _record(item: ItemExamined, logits: NDArray[np.float32], bundle: Bundle, instrument: Instrument) -> EvidenceRecord:
-    titles, bands = bundle.generators, bundle.head_bands
-    verdict = decide(logits, bundle.detector_band, bands, titles)
-    return EvidenceRecord.new(
-        item=item,
-        instrument=instrument,
-        detector=_measure(float(logits[0]), bundle.detector_band),
-        heads=tuple(
-            HeadMeasurement(generator=head.entry.generator, head=head.entry.head, measurement=_measure(float(logit), band))
-            for head, logit, band in zip(bundle.verified.heads, logits[1:], bands, strict=True)
-        ),
-        state=verdict.state,
-        claimed_by=tuple(titles[i] for i in verdict.claimed_by),
-        explanation=verdict.explanation,
-        created=now(),
-    )
-
-
-def _measure(logit: float, band: Band) -> Measurement:
-    return Measurement(logit=logit, low=band.low, high=band.high, answer=answer(logit, band))
-
-
-def _examine(name: str, source: ImageSource, spec: Preprocessing, budget: Budget) -> _Ready | Failure:
-    """Decode one image and fit it; runs in a thread."""
+def _examine(item: Item, spec: Preprocessing, budget: Budget, *, stability: bool) -> _Ready | Failure:
+    """Read and decode one image, describe it and fit it; runs in a thread."""
     try:
-        if isinstance(source, np.ndarray):
-            return _ready(name, _as_decoded(source), source.tobytes(), spec)
-        data = source if isinstance(source, bytes) else read_image_file(Path(source))
-        with budget.hold(count_pixels(data)):
-            return _ready(name, decode_image(data), data, spec)
+        content = item.read()
+        if isinstance(content, np.ndarray):
+            decoded = _as_decoded(content)
+            return _ready(describe_pixels(item.name, decoded, spec), decoded, spec, stability=stability)
+        with budget.hold(count_pixels(content)):
+            decoded = decode_image(content)
+            described = describe_file(item.name, content, decoded, spec)
+            return _ready(described, decoded, spec, stability=stability)
     except ImageError as error:
-        return _fail(name, error)
+        return _fail(item.name, error)
 
 
-def _ready(name: str, decoded: DecodedImage, data: bytes, spec: Preprocessing) -> _Ready:
-    height, width = decoded.pixels.shape[:2]
-    item = ItemExamined(
-        name=name,
-        digest=digest_bytes(data),
-        size_bytes=len(data),
-        file_format=decoded.file_format,
-        width=width,
-        height=height,
-        mode=decoded.mode,
-        resampled=is_resampled(width, height, spec),
-        notes=decoded.notes,
-    )
-    return _Ready(item, fit_image(decoded.pixels, spec))
+def _ready(item: ItemExamined, decoded: DecodedImage, spec: Preprocessing, *, stability: bool) -> _Ready:
+    """Fit an image. Its condition is that of the picture the network sees: the hub climbed its ladders there."""
+    fitted = fit_image(decoded.pixels, spec)
+    seen = replace(decoded, pixels=fitted, quantisation=() if item.resampled else decoded.quantisation)
+    condition = estimate_condition(seen)
+    changed = change_mildly(decoded.pixels) if stability else {}
+    return _Ready(item, condition, fitted, {change: fit_image(pixels, spec) for change, pixels in changed.items()})
+
+
+def _as_item(source: ImageSource, number: int) -> Item:
+    if isinstance(source, Item):
+        return source
+    if isinstance(source, Path | str):
+        return file_item(Path(source))
+    return Item(f"image {number}", None, lambda: source)
 
 
 def _as_decoded(pixels: Pixels) -> DecodedImage:
@@ -214,15 +228,11 @@ def _as_decoded(pixels: Pixels) -> DecodedImage:
         raise ValueError(f"expected pixels uint8 (H, W, 3), got {pixels.dtype} {pixels.shape}")
     if min(pixels.shape[:2]) < MIN_SIDE:
         raise ImageError(f"expected at least {MIN_SIDE} pixels a side, got {pixels.shape[1]}x{pixels.shape[0]}")
-    return DecodedImage(pixels, "pixels", "RGB", ("given as decoded pixels: size and digest are theirs, not a file's",))
+    return DecodedImage(pixels, "pixels", "RGB", ("given as decoded pixels: size and digests are theirs, not a file's",))
 
 
 def _fail(name: str, error: ManyheadsError) -> Failure:
     return Failure(FailureRecord.new(name=name, error=type(error).__name__, reason=str(error), created=now()))
-
-
-def _name(source: ImageSource, number: int) -> str:
-    return item_name(Path(source)) if isinstance(source, Path | str) else f"image {number}"
 
 
 def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], *, count: int) -> Iterator[R]:
@@ -238,6 +248,12 @@ def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable
     finally:
         for future in pending:
             future.cancel()
+
+
+def _batches(size: tuple[int, ...], indices: Sequence[int]) -> Iterator[Sequence[int]]:
+    """As many images of one size at once as a window may hold."""
+    most = max(1, min(WINDOW_IMAGES, WINDOW_PIXELS // (size[0] * size[1])))
+    return (indices[start : start + most] for start in range(0, len(indices), most))
 
 
 def _windows(entries: Iterable[_Ready | Failure]) -> Iterator[list[_Ready | Failure]]:

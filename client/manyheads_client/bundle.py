@@ -1,7 +1,5 @@
 """An opened bundle: verified from the trusted root to the last head, ready to attribute with. No network; torch only in use."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,13 +7,12 @@ from manyheads_client.errors import MissingTargetError
 from manyheads_client.store import HeldBundle, Store, default_store
 from manyheads_client.trust import Chain, verify_chain
 from manyheads_shared.bundle import BUNDLE_TARGET, VerifiedBundle, verify_bundle
-from manyheads_shared.calibration import Band, head_alpha
+from manyheads_shared.calibration import Band, BoundedCalibration, Evidence, FullCalibration, Sides
 from manyheads_shared.canonical import MAX_DOCUMENT_BYTES
 from manyheads_shared.clock import write_time
 from manyheads_shared.digest import hex_of
 from manyheads_shared.errors import VerificationError
-from manyheads_shared.evidence import Instrument
-from manyheads_shared.image import DECODER
+from manyheads_shared.evidence import UpdateMetadata
 
 if TYPE_CHECKING:
     from manyheads_shared.compute import Compute
@@ -31,14 +28,14 @@ class Bundle:
         ('dcgan@1', 'stylegan@3')
     """
 
-    def __init__(self, verified: VerifiedBundle, expires: Mapping[str, datetime] | None = None) -> None:
+    def __init__(self, verified: VerifiedBundle, metadata: UpdateMetadata | None = None) -> None:
         """Wrap a verified bundle.
 
         Args:
-            expires: when the TUF metadata it was verified with expires, by role; None: there is none.
+            metadata: what it was verified with; None: nothing says that it was its hub's newest.
         """
         self.verified = verified
-        self.expires = expires
+        self.metadata = metadata
         self._scorers: dict[Compute, Scorer] = {}
 
     @classmethod
@@ -46,7 +43,7 @@ class Bundle:
         """Open the current bundle of a store; None is the default store.
 
         Nothing is trusted because it lies in the store: everything is verified from the trusted root down. Expired metadata
-        does not prevent opening; it is stated in every record (`warnings`).
+        does not prevent opening; every report states it.
 
         Raises:
             NoBundleError: nothing was pulled into this store.
@@ -70,6 +67,25 @@ class Bundle:
         """The heads' thresholds, in the order of the logits."""
         return tuple(self.verified.calibration.heads[head.entry.head] for head in self.verified.heads)
 
+    @property
+    def detector_evidence(self) -> Evidence | None:
+        """What the detector's scores are worth; None where the hub's calibration is of version 1."""
+        calibration = self.verified.calibration
+        return calibration.detector_evidence if isinstance(calibration, FullCalibration) else None
+
+    @property
+    def heads_evidence(self) -> tuple[Evidence | None, ...]:
+        """What the heads' scores are worth, in the order of the logits."""
+        calibration = self.verified.calibration
+        known = calibration.heads_evidence if isinstance(calibration, FullCalibration) else {}
+        return tuple(known.get(head.entry.head) for head in self.verified.heads)
+
+    @property
+    def sides(self) -> Sides | None:
+        """How large the suite's images are; None where the hub did not say."""
+        calibration = self.verified.calibration
+        return calibration.sides if isinstance(calibration, BoundedCalibration) else None
+
     def scorer(self, compute: "Compute") -> "Scorer":
         """Return the networks on a device, built on the first use.
 
@@ -82,51 +98,6 @@ class Bundle:
             heads = [head.artifact for head in self.verified.heads]
             self._scorers[compute] = Scorer(self.verified.primary, heads, compute, executor="folded")
         return self._scorers[compute]
-
-    def warnings(self, moment: datetime | None = None) -> tuple[str, ...]:
-        """What weakens this bundle as an instrument at `moment` (now), in words."""
-        return (*self._age_warnings(moment or datetime.now(UTC)), *self._threshold_warnings())
-
-    def instrument(self, compute: "Compute") -> Instrument:
-        """Return the instrument block of the records made with this bundle on a device."""
-        from manyheads_shared.compute import software  # noqa: PLC0415 - torch takes seconds to load
-
-        manifest = self.verified.manifest
-        return Instrument(
-            hub=manifest.hub,
-            bundle=self.verified.digest,
-            bundle_sequence=manifest.sequence,
-            primary=manifest.primary,
-            calibration=manifest.calibration,
-            metadata_expires=write_time(self.expires["timestamp"]) if self.expires else None,
-            software=software(),
-            decoder=DECODER,
-            device=f"{compute.device_name}, heads folded",
-            precision=compute.precision,
-            warnings=self.warnings(),
-        )
-
-    def _age_warnings(self, moment: datetime) -> tuple[str, ...]:
-        if self.expires is None:
-            return ("The bundle was opened without update metadata: whether it was its hub's newest is not known.",)
-        expired = {role: expiry for role, expiry in self.expires.items() if moment >= expiry}
-        if not expired:
-            return ()
-        since, roles = min(expired.values()), ", ".join(expired)
-        age = f"expired on {write_time(since)}, {(moment - since).days} days before"
-        return (f"The bundle's update metadata ({roles}) {age}: the hub may have published a newer one since.",)
-
-    def _threshold_warnings(self) -> tuple[str, ...]:
-        calibration = self.verified.calibration
-        each = head_alpha(calibration.heads_alpha, len(calibration.heads))
-        bands = [("the detector", self.detector_band, calibration.detector_alpha)]
-        bands += [(title, band, each) for title, band in zip(self.generators, self.head_bands, strict=True)]
-        return tuple(
-            f"The threshold of {name} rests on {band.negatives} images, of some origin too few for its error rate of "
-            f"{100 * alpha:.2g} %."
-            for name, band, alpha in bands
-            if not band.resolved
-        )
 
 
 def open_held(store: Store, held: HeldBundle) -> Bundle:
@@ -141,7 +112,12 @@ def open_held(store: Store, held: HeldBundle) -> Bundle:
     # steps 1 and 2
     chain = verify_held(store, held)
     # step 3
-    return Bundle(verify_bundle(store.read_object(held.bundle), store.read_object), chain.expires)
+    metadata = UpdateMetadata(
+        versions=chain.versions,
+        expires={role: write_time(moment) for role, moment in chain.expires.items()},
+        confirmed=held.verified,
+    )
+    return Bundle(verify_bundle(store.read_object(held.bundle), store.read_object), metadata)
 
 
 def verify_held(store: Store, held: HeldBundle) -> Chain:

@@ -1,45 +1,133 @@
-"""Which files a request means: paths as typed, folders walked to the last corner, and what was passed over counted."""
+"""Which images a request means: files, folders to the last corner, patterns, lists, archives. A stream, never all at once.
 
+What walked folders and archives hold beside images is counted. An item is read by whoever examines it; what cannot be read
+then is that item's failure, and the others go on.
+"""
+
+import glob
 import os
+import sys
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from manyheads_shared.errors import UsageError
-from manyheads_shared.image import SUFFIXES
+from manyheads_client.archives import is_archive, read_archive
+from manyheads_shared.errors import UnreadableImageError, UsageError
+from manyheads_shared.image import MAX_FILE_BYTES, SUFFIXES, Pixels, read_image_file
+
+STDIN = Path("-")
+_PATTERN = frozenset("*?[")
+_IN_ARCHIVE = "!/"  # between an archive's name and that of its member
 
 
 @dataclass(frozen=True)
+class Item:
+    """One image to examine."""
+
+    name: str  # in records
+    size: int | None  # bytes, as far as it is known without reading
+    read: Callable[[], bytes | Pixels]  # what raises ImageError is the item's failure
+
+
+@dataclass
 class Inputs:
-    """The images to examine, in order, and the files in walked folders that are none by their names."""
+    """The images that some paths and lists mean, in a fixed order."""
 
-    images: tuple[Path, ...]
-    passed_over: Counter[str]  # by suffix, "" for none
+    paths: Sequence[Path]
+    lists: Sequence[Path] = ()
+    null: bool = False  # names in lists end with a zero byte, not a line
+    passed_over: Counter[str] = field(default_factory=Counter)  # by suffix, "" for none; grows while items are taken
 
+    def verify(self) -> None:
+        """Find what is not there before hours of work.
 
-def collect_inputs(paths: Sequence[Path]) -> Inputs:
-    """Find the images under `paths`. A file named outright is always examined; in folders the suffix decides.
+        Raises:
+            UsageError: a path or list that does not exist, a pattern that matches nothing, standard input asked for twice.
+        """
+        for path in (path for path in self.paths if path != STDIN):
+            if not path.exists() and not (_is_pattern(path) and next(_match(path), None)):
+                raise UsageError(f"{path}: {'nothing matches this pattern' if _is_pattern(path) else 'no such file or folder'}")
+        for names in (names for names in self.lists if names != STDIN):
+            if not names.is_file():
+                raise UsageError(f"--list {names}: no such file")
+        if [*self.paths, *self.lists].count(STDIN) > 1:
+            raise UsageError("`-` is given twice, and there is one standard input")
 
-    Folders are walked in sorted order, hidden files included, links to folders not followed. A file reached twice counts once.
+    def is_countable(self) -> bool:
+        """Whether `items` can be gone through twice, and quickly: not standard input, and no archive named outright."""
+        return STDIN not in (*self.paths, *self.lists) and not any(map(is_archive, self.paths))
 
-    Raises:
-        UsageError: a path that is not there.
-    """
-    images: dict[str, Path] = {}  # by real path
-    passed_over: Counter[str] = Counter()
-    for path in paths:
+    def items(self) -> Iterator[Item]:
+        """Yield every image. A file or archive named outright is always examined; in folders and archives the suffix decides.
+
+        Folders are walked in sorted order, hidden files included, links to folders not followed. What two requests mean is
+        yielded twice, by one name.
+
+        Raises:
+            UsageError: a folder that cannot be read: it must not look like an empty one.
+        """
+        for path in self.paths:
+            if path == STDIN:
+                yield Item("stdin", None, lambda: sys.stdin.buffer.read(MAX_FILE_BYTES + 1))
+            else:
+                yield from self._under(path)
+        for names in self.lists:
+            for path in _read_names(names, b"\0" if self.null else b"\n"):
+                yield from self._under(path, listed=True)
+
+    def _under(self, path: Path, *, listed: bool = False) -> Iterator[Item]:
         if path.is_dir():
             for file in _walk(path):
-                if file.suffix.lower() in SUFFIXES:
-                    images.setdefault(os.path.realpath(file), file)
-                else:
-                    passed_over[file.suffix.lower()] += 1
-        elif path.exists():
-            images.setdefault(os.path.realpath(path), path)
+                yield from self._in_folder(file)
+        elif path.exists() or listed:
+            yield from self._in_archive(path) if is_archive(path) else (file_item(path),)
         else:
-            raise UsageError(f"{path}: no such file or folder")
-    return Inputs(tuple(images.values()), passed_over)
+            for match in _match(path):
+                yield from self._under(match, listed=True)
+
+    def _in_folder(self, file: Path) -> Iterator[Item]:
+        if is_archive(file):
+            yield from self._in_archive(file)
+        elif file.suffix.lower() in SUFFIXES:
+            yield file_item(file)
+        else:
+            self.passed_over[file.suffix.lower()] += 1
+
+    def _in_archive(self, path: Path) -> Iterator[Item]:
+        try:
+            for member in read_archive(path):
+                suffix = Path(member.name).suffix.lower()
+                if suffix in SUFFIXES:
+                    yield Item(f"{item_name(path)}{_IN_ARCHIVE}{member.name}", member.size, member.read)
+                else:
+                    self.passed_over[suffix] += 1
+        except UnreadableImageError as error:
+            yield Item(item_name(path), None, _refuse(error))
+
+
+def file_item(path: Path) -> Item:
+    """One file as an item."""
+    try:
+        size = path.stat().st_size
+    except OSError:
+        size = None
+    return Item(item_name(path), size, lambda: read_image_file(path))
+
+
+def find_item(name: str) -> Item:
+    """The item that a record names; where it is no longer there, reading it fails."""
+    archive, mark, member_name = name.partition(_IN_ARCHIVE)
+    if not mark or Path(name).exists():
+        return file_item(Path(name))
+
+    def read() -> bytes:
+        for member in read_archive(Path(archive)):
+            if member.name == member_name:
+                return member.read()
+        raise UnreadableImageError(f"{archive} holds no {member_name}")
+
+    return Item(name, None, read)
 
 
 def item_name(path: Path) -> str:
@@ -47,12 +135,39 @@ def item_name(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", errors="backslashreplace")
 
 
-def _walk(root: Path) -> list[Path]:
-    files: list[Path] = []
+def _refuse(error: UnreadableImageError) -> Callable[[], bytes]:
+    def read() -> bytes:
+        raise error
+
+    return read
+
+
+def _is_pattern(path: Path) -> bool:
+    return not _PATTERN.isdisjoint(str(path))
+
+
+def _match(path: Path) -> Iterator[Path]:
+    return map(Path, sorted(glob.iglob(str(path), recursive=True)))  # noqa: PTH207 - it takes absolute patterns too
+
+
+def _walk(root: Path) -> Iterator[Path]:
     for folder, names, entries in os.walk(root, onerror=_refuse_unreadable):
         names.sort()
-        files += [Path(folder, name) for name in sorted(entries)]
-    return files
+        yield from (Path(folder, name) for name in sorted(entries))
+
+
+def _read_names(path: Path, end: bytes) -> Iterator[Path]:
+    """Paths in a list, one a line; empty lines count for nothing."""
+    with sys.stdin.buffer if path == STDIN else path.open("rb") as stream:
+        yield from (Path(os.fsdecode(name)) for name in _split(stream, end) if name.strip())
+
+
+def _split(stream: Iterable[bytes], end: bytes) -> Iterator[bytes]:
+    rest = b""
+    for line in stream:
+        *whole, rest = (rest + line).split(end)
+        yield from whole
+    yield rest
 
 
 def _refuse_unreadable(error: OSError) -> None:

@@ -1,16 +1,20 @@
 """The terminal's table: one line an image, and a summary in words."""
 
+import json
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from manyheads_client.records import Record
+from manyheads_client.records import OldRecord, Record, read_instruments, read_latest
 from manyheads_client.words import MEANINGS, printable, signed
 from manyheads_shared.decision import Answer, State
-from manyheads_shared.evidence import EvidenceRecord, HeadMeasurement, Measurement
+from manyheads_shared.evidence import Examined, FailureRecord
+from manyheads_shared.evidence_v1 import EvidenceRecordV1
 
 ANSWERS = {Answer.YES: "yes", Answer.NO: "no", Answer.UNDECIDED: "between"}
 _FAILED = "failed"
@@ -26,7 +30,7 @@ class Line:
     state: State | None  # None: it could not be examined
     claimed_by: str
     detector: str
-    nearest: str  # head; of a failure: the reason
+    nearest: str  # the head whose score comes highest above its own threshold; of a failure: the reason
 
 
 @dataclass(frozen=True)
@@ -46,23 +50,42 @@ class Summary:
 _HEADING = Line("image", None, "claimed by", "detector", "nearest head")
 
 
-def build_line(record: Record) -> Line:
+def build_line(record: Record | OldRecord) -> Line:
     """Put a record into a table line."""
-    if not isinstance(record, EvidenceRecord):
+    if isinstance(record, FailureRecord):
         return Line(printable(record.name), None, "", "", printable(record.reason))
-    best = best_head(record.heads)
+    if isinstance(record, EvidenceRecordV1):
+        name, claimed_by, detector = (
+            record.item.name,
+            record.claimed_by,
+            _Score("", record.detector.logit, record.detector.answer, 0),
+        )
+        scores = [_Score(head.generator.title, m.logit, m.answer, m.high) for head in record.heads for m in (head.measurement,)]
+    else:
+        name, claimed_by = record.name, record.record.claimed_by
+        detector = _Score("", record.record.detector.logit, record.record.detector.answer, 0)
+        scores = [_Score(used.generator.title, r.logit, r.answer, used.standing.band.high) for used, r in record.heads]
+    best = max(scores, key=lambda score: score.logit - score.high, default=None)
     return Line(
-        printable(record.item.name),
+        printable(name),
         record.state,
-        claimed_by=", ".join(record.claimed_by) or "-",
-        detector=_score(record.detector),
-        nearest=f"{best.generator.title} {_score(best.measurement)}" if best else "-",
+        claimed_by=", ".join(claimed_by) or "-",
+        detector=str(detector).strip(),
+        nearest=str(best or "-"),
     )
 
 
-def best_head(heads: Sequence[HeadMeasurement]) -> HeadMeasurement | None:
-    """Return the head whose score comes highest above its own threshold; scores of different heads are not comparable."""
-    return max(heads, key=lambda head: head.measurement.logit - head.measurement.high, default=None)
+@dataclass(frozen=True)
+class _Score:
+    """One network's score; only its distance from its own threshold can be compared with others'."""
+
+    title: str
+    logit: float
+    answer: Answer
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.title} {signed(self.logit)} {ANSWERS[self.answer]}"
 
 
 def summarise(lines: Iterable[Line]) -> Summary:
@@ -80,7 +103,7 @@ def summarise(lines: Iterable[Line]) -> Summary:
     return Summary(states, failed, tuple(failures))
 
 
-def print_table(console: Console, read: Callable[[], Iterable[Record]]) -> Summary:
+def print_table(console: Console, read: Callable[[], Iterable[Record | OldRecord]]) -> Summary:
     """Print one line an image and return the summary. The records are read twice: for the widths, then for the lines.
 
     On a terminal long names lose their beginning; in a pipe nothing is cut.
@@ -122,6 +145,18 @@ def _print_line(console: Console, line: Line, widths: Mapping[str, int], state: 
     console.print(text, soft_wrap=True)
 
 
+def print_records(path: Path) -> None:
+    """Print a record file as one JSON value, `{"records": […], "instruments": […]}`, never holding it whole."""
+    write, first = sys.stdout.write, True
+    write('{"records": [')
+    for record in read_latest(path):
+        value = record.record if isinstance(record, Examined) else record
+        write(("\n" if first else ",\n") + json.dumps(value.model_dump(mode="json"), indent=2))
+        first = False
+    instruments = [instrument.model_dump(mode="json") for instrument in read_instruments(path)]
+    write(f'],\n"instruments": {json.dumps(instruments, indent=2)}}}\n')
+
+
 def print_columns(console: Console, rows: Sequence[Sequence[str]]) -> None:
     """Print a small table whose first row is its heading; nothing is cut or wrapped."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -141,10 +176,6 @@ def print_summary(console: Console, summary: Summary) -> None:
     if summary.failed:
         text = Text(f"{summary.failed:6d}  {_FAILED}: could not be examined; the reasons are listed", "red")
         console.print(text, soft_wrap=True)
-
-
-def _score(measurement: Measurement) -> str:
-    return f"{signed(measurement.logit)} {ANSWERS[measurement.answer]}"
 
 
 def _fit(name: str, width: int) -> str:

@@ -15,8 +15,9 @@ from PIL import Image
 
 from manyheads_client.analysis import Attribution, attribute
 from manyheads_client.bundle import Bundle
+from manyheads_client.inputs import find_item
 from manyheads_shared.decision import Answer
-from manyheads_shared.evidence import EvidenceRecord
+from manyheads_shared.evidence import Examined
 from manyheads_shared.image import Pixels
 from manyheads_shared.overlay import overlay
 
@@ -49,9 +50,9 @@ class Pictures:
     scale: float | None  # logits at the ends of the colour scale; None when there is no overlay
     items: dict[tuple[str, str], ItemPictures]
 
-    def find(self, record: EvidenceRecord) -> ItemPictures | None:
+    def find(self, entry: Examined) -> ItemPictures | None:
         """Return the pictures of a record's item, or None."""
-        return self.items.get((record.item.name, record.item.digest))
+        return self.items.get(_key(entry))
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ NO_PICTURES = Pictures(None, {})
 
 
 def draw_pictures(
-    records: Sequence[EvidenceRecord],
+    entries: Sequence[Examined],
     bundle: Bundle,
     *,
     device: str = "auto",
@@ -75,25 +76,30 @@ def draw_pictures(
     on_image: Callable[[], None] = lambda: None,
 ) -> Pictures:
     """Draw the pictures of these records; meant for as many as a report shows in full."""
-    results = attribute([record.item.name for record in records], bundle, device=device, precision=precision, saliency=True)
+    results = attribute(map(find_item, (e.name for e in entries)), bundle, device=device, precision=precision, saliency=True)
     sketches = []
-    for record, result in zip(records, results, strict=True):
-        if isinstance(result, Attribution) and result.record.item.digest == record.item.digest:
-            sketches.append(_sketch(record, result))
+    for entry, result in zip(entries, results, strict=True):
+        if isinstance(result, Attribution) and result.record.item.sha256 == entry.record.item.sha256:
+            sketches.append(_sketch(entry, result))
         on_image()
     scale = _common_scale(saliency for sketch in sketches for _, saliency in sketch.maps)
     return Pictures(scale, {sketch.key: _draw(sketch, scale) for sketch in sketches})
 
 
-def _sketch(record: EvidenceRecord, result: Attribution) -> _Sketch:
+def _sketch(entry: Examined, result: Attribution) -> _Sketch:
     assert result.saliency is not None  # asked for
     wanted = [("detector", 0)]
-    speaking = [i for i, head in enumerate(record.heads) if head.measurement.answer is not Answer.NO]
-    speaking.sort(key=lambda i: record.heads[i].measurement.high - record.heads[i].measurement.logit)
-    wanted += [(record.heads[i].generator.title, i + 1) for i in speaking[:MAX_HEADS]]
+    heads = list(entry.heads)
+    speaking = [i for i, (_, found) in enumerate(heads) if found.answer is not Answer.NO]
+    speaking.sort(key=lambda i: heads[i][0].standing.band.high - heads[i][1].logit)
+    wanted += [(heads[i][0].generator.title, i + 1) for i in speaking[:MAX_HEADS]]
     pixels = _shrink(result.pixels)
     maps = tuple((title, _shrink_map(result.saliency[column], pixels.shape)) for title, column in wanted)
-    return _Sketch((record.item.name, record.item.digest), pixels, maps)
+    return _Sketch(_key(entry), pixels, maps)
+
+
+def _key(entry: Examined) -> tuple[str, str]:
+    return entry.name, entry.record.item.sha256
 
 
 def _draw(sketch: _Sketch, scale: float | None) -> ItemPictures:

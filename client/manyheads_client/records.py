@@ -1,10 +1,11 @@
-"""Record files: one evidence or failure record a line (JSONL), in canonical form. A killed scan is taken up where it stopped.
+"""Record files: one document a line (JSONL), in canonical form. A killed scan is taken up where it stopped.
 
-A batch of lines is written and synced at once. What a kill cuts off is the last line; it is removed when the file is opened
-again, so that no record is there twice and none by half. A file that holds anything else is never touched.
+An instrument comes before the first record that names it; then evidence and failure records. A batch of lines is written and
+synced at once. What a kill cuts off is the last line; it is removed when the file is opened again, so that no record is there
+twice and none by half. A file that holds anything else is never touched.
 
 A name has a second record where its file was examined again: because it could not be read the first time, or its size changed.
-The later record counts.
+The later record counts. However many records there are, memory does not grow with them.
 """
 
 import fcntl
@@ -15,16 +16,22 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from manyheads_client.inputs import item_name
+from manyheads_client.inputs import Item
+from manyheads_client.names import Names
 from manyheads_shared.digest import Digest, short
 from manyheads_shared.errors import ManifestError, UnreadableImageError, UsageError
-from manyheads_shared.evidence import EvidenceRecord, FailureRecord
+from manyheads_shared.evidence import EvidenceRecord, Examined, FailureRecord, Instrument
+from manyheads_shared.evidence_v1 import EvidenceRecordV1
 
-Record = EvidenceRecord | FailureRecord
+Record = Examined | FailureRecord
+OldRecord = EvidenceRecordV1
 
-_STARTS = (b'{"claimed_by":[', b'{"created":"')  # of evidence and failure records in canonical form
+_KINDS = (Instrument, EvidenceRecord, FailureRecord, EvidenceRecordV1)
+_MARKS = {f'"format":"{kind.FORMAT}"'.encode(): kind for kind in _KINDS}  # cannot occur in a value: quotes are escaped there
+_INSTRUMENT = f'"format":"{Instrument.FORMAT}"'.encode()
+_STARTS = (b'{"bundle":"', b'{"claimed_by":[', b'{"created":"')  # of instruments, evidence and failure records
 _LONGEST_START = max(map(len, _STARTS))
-_IS_FAILURE = f'"format":"{FailureRecord.FORMAT}"'.encode()  # cannot occur in a value: quotes are escaped there
+_FINAL = -1  # the size of what failed and will fail again
 
 
 class RecordFile:
@@ -38,14 +45,16 @@ class RecordFile:
     def __init__(self, path: Path, bundle: Digest) -> None:
         """Open or create `path`, read which items it has and repair its end.
 
-        The plan: (1) nobody else writes to it; (2) it begins as records do; (3) every whole line is a record made with
-        `bundle`; (4) what follows them is a record cut off, and is removed.
+        The plan: (1) nobody else writes to it; (2) it begins as records do; (3) every whole line is an instrument of `bundle`
+        or a record made with one; (4) what follows them is a line cut off, and is removed.
 
         Raises:
-            UsageError: it is no record file, was made with another bundle, or another process is writing to it.
+            UsageError: it is no record file, was made with another bundle or by an earlier version, or another process is
+                writing to it.
         """
         self.path = path
-        self.done: dict[str, int | None] = {}  # item name -> size in bytes; None for a failure that will repeat itself
+        self._sizes = Names()  # item name -> bytes of its file
+        self._instruments: set[Digest] = set()
         self._handle = _open(path)
         try:
             # step 1
@@ -57,47 +66,59 @@ class RecordFile:
             # step 4
             self._cut_off(whole)
         except BaseException as error:
-            os.close(self._handle)
+            self._close()
             if isinstance(error, BlockingIOError):
                 raise UsageError(f"{path}: another process is writing records to this file") from error
             raise
+        self.done = len(self._sizes)  # items that were recorded before
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        os.close(self._handle)
+        self._close()
 
-    def has(self, path: Path) -> bool:
+    def has(self, item: Item) -> bool:
         """Whether an item is recorded already, and its file has the size it had then. One that could not be read is not."""
-        name = item_name(path)
-        if name not in self.done:
-            return False
-        size = self.done[name]
-        try:
-            return size is None or path.stat().st_size == size
-        except OSError:
-            return True
+        size = self._sizes.find(item.name)
+        return size is not None and (size == _FINAL or item.size is None or item.size == size)
 
     def write(self, records: Iterable[Record]) -> None:
-        """Add records; they survive a power cut once this returns."""
-        lines = memoryview(b"".join(record.to_bytes() + b"\n" for record in records))
+        """Add records, and their instruments where the file has none of them; they survive a power cut once this returns."""
+        lines = memoryview(b"".join(line + b"\n" for record in records for line in self._lines_of(record)))
         while lines:
             lines = lines[os.write(self._handle, lines) :]
         os.fsync(self._handle)
+
+    def _lines_of(self, record: Record) -> Iterator[bytes]:
+        if isinstance(record, FailureRecord):
+            self._note_failure(record.name, record.error)
+            yield record.to_bytes()
+            return
+        if record.record.instrument not in self._instruments:
+            self._instruments.add(record.record.instrument)
+            yield record.instrument.to_bytes()
+        self._sizes.put(record.name, record.record.item.size_bytes)
+        yield record.record.to_bytes()
+
+    def _note_failure(self, name: str, error: str) -> None:
+        if error == UnreadableImageError.__name__:
+            self._sizes.drop(name)
+        else:
+            self._sizes.put(name, _FINAL)
 
     def _refuse_foreign(self, start: bytes) -> None:
         if not any(start.startswith(own) or own.startswith(start) for own in _STARTS):
             raise UsageError(f"{self.path}: exists and holds no evidence records; it is left alone. Choose another file.")
 
     def _cut_off(self, whole: int) -> None:
-        """Remove what follows the first `whole` bytes, if that is the beginning of a record."""
+        """Remove what follows the first `whole` bytes, if that is the beginning of a line of ours."""
         size = os.fstat(self._handle).st_size
         if size == whole:
             return
         rest = os.pread(self._handle, size - whole, whole)
         self._refuse_foreign(rest)
-        if _is_json(rest) and not _is_record(rest):  # somebody's file, whole, that happens to begin like a record
+        if _is_json(rest) and not _is_ours(rest):  # somebody's file, whole, that happens to begin like a record
             self._refuse_foreign(b"?")
         os.ftruncate(self._handle, whole)
         os.fsync(self._handle)
@@ -108,22 +129,39 @@ class RecordFile:
         for number, line in _lines(self.path):
             whole += len(line) + 1
             try:
-                value = _load(line)
-                if value["format"] == FailureRecord.FORMAT:
-                    self.done[value["name"]] = None
-                    if value["error"] == UnreadableImageError.__name__:
-                        del self.done[value["name"]]
-                    continue
-                item, made_with = value["item"], value["instrument"]["bundle"]
-                self.done[item["name"]] = item["size_bytes"]
-            except (ValueError, KeyError, TypeError) as error:
+                self._note(_load(line), line, bundle)
+            except (ValueError, KeyError, TypeError, ManifestError) as error:
                 raise UsageError(f"{self.path}, line {number}: expected a record, got something else") from error
-            if made_with != bundle:
-                raise UsageError(
-                    f"{self.path} holds records made with bundle {short(str(made_with))}, the current one is {short(bundle)}. "
-                    "Write to another file: one scan is made with one instrument."
-                )
         return whole
+
+    def _note(self, value: dict[str, Any], line: bytes, bundle: Digest) -> None:
+        kind = value["format"]
+        if kind == FailureRecord.FORMAT:
+            self._note_failure(_text(value["name"]), value["error"])
+        elif kind == EvidenceRecord.FORMAT and value["instrument"] in self._instruments:
+            self._sizes.put(_text(value["item"]["name"]), int(value["item"]["size_bytes"]))
+        elif kind == Instrument.FORMAT and value["bundle"] == bundle:
+            self._instruments.add(Instrument.from_bytes(line).digest)
+        elif kind == Instrument.FORMAT:
+            before = short(str(value["bundle"]))
+            raise UsageError(
+                f"{self.path} holds records made with bundle {before}, the current one is {short(bundle)}. "
+                "Write to another file: one scan is made with one bundle."
+            )
+        elif kind == EvidenceRecordV1.FORMAT:
+            raise UsageError(f"{self.path} holds records of an earlier version of manyheads; write to another file.")
+        else:
+            raise ValueError(kind)
+
+    def _close(self) -> None:
+        os.close(self._handle)
+        self._sizes.close()
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, got {value!r:.60}")
+    return value
 
 
 def _open(path: Path) -> int:
@@ -134,39 +172,69 @@ def _open(path: Path) -> int:
         raise UsageError(f"{path}: expected a file that can be written to ({error.strerror})") from error
 
 
-def read_records(path: Path) -> Iterator[Record]:
+def read_records(path: Path) -> Iterator[Record | OldRecord]:
     """Read a record file; an unfinished last line is passed over.
 
     Raises:
         UsageError: no such file.
-        FormatError: a line is no record; the message has its number.
+        FormatError: a line is no record, or names an instrument that no line before it is; the message has its number.
     """
     return (record for _, record in _numbered(path))
 
 
-def read_latest(path: Path) -> Iterator[Record]:
+def read_latest(path: Path) -> Iterator[Record | OldRecord]:
     """Read a record file, of every name its last record, in the order of the file. Errors as `read_records`."""
-    last = {_name_in(line): number for number, line in _lines(path)}
-    numbers = set(last.values())
-    return (record for number, record in _numbered(path) if number in numbers)
+    with Names() as last:
+        for number, line in _lines(path):
+            last.put(_name_in(line), number)
+        for number, record in _numbered(path):
+            if last.find(name_of(record)) == number:
+                yield record
 
 
-def _numbered(path: Path) -> Iterator[tuple[int, Record]]:
+def read_instruments(path: Path) -> Iterator[Instrument]:
+    """Read the instruments of a record file. Errors as `read_records`."""
+    return (Instrument.from_bytes(line) for _, line in _lines(path) if _INSTRUMENT in line)
+
+
+def name_of(record: Record | OldRecord) -> str:
+    """The image a record is about, as it was given."""
+    return record.item.name if isinstance(record, EvidenceRecordV1) else record.name
+
+
+def _numbered(path: Path) -> Iterator[tuple[int, Record | OldRecord]]:
+    instruments: dict[Digest, Instrument] = {}
     for number, line in _lines(path):
         try:
-            yield number, _parse(line)
+            value = _parse(line)
+            if isinstance(value, Instrument):
+                instruments[value.digest] = value
+            else:
+                yield number, _with_instrument(value, instruments)
         except ManifestError as error:
             raise ManifestError(f"{path}, line {number}: {error}") from error
 
 
-def _name_in(line: bytes) -> Any:
-    """The name in a record, read quickly; of a line that is none, the line, so that nobody passes it over."""
+def _with_instrument(
+    value: EvidenceRecord | FailureRecord | OldRecord, instruments: dict[Digest, Instrument]
+) -> Record | OldRecord:
+    if not isinstance(value, EvidenceRecord):
+        return value
+    instrument = instruments.get(value.instrument)
+    if instrument is None:
+        raise ManifestError(f"expected a record of an instrument named before, it names {value.instrument}")
+    if len(instrument.heads) != len(value.heads):
+        raise ManifestError(f"expected {len(instrument.heads)} heads' answers, as its instrument has, got {len(value.heads)}")
+    return Examined(value, instrument)
+
+
+def _name_in(line: bytes) -> str:
+    """The name in a record, read quickly; of what has none, nothing."""
     try:
         value = _load(line)
-        name = value.get("item", value)["name"]
+        return str(value.get("item", value)["name"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        return line
-    return name if isinstance(name, str) else line
+        return ""
 
 
 def _load(line: bytes) -> Any:
@@ -185,7 +253,7 @@ def _is_json(data: bytes) -> bool:
     return True
 
 
-def _is_record(line: bytes) -> bool:
+def _is_ours(line: bytes) -> bool:
     try:
         _parse(line)
     except ManifestError:
@@ -193,8 +261,9 @@ def _is_record(line: bytes) -> bool:
     return True
 
 
-def _parse(line: bytes) -> Record:
-    return (FailureRecord if _IS_FAILURE in line else EvidenceRecord).from_bytes(line)
+def _parse(line: bytes) -> Instrument | EvidenceRecord | FailureRecord | EvidenceRecordV1:
+    kind = next((kind for mark, kind in _MARKS.items() if mark in line), EvidenceRecord)
+    return kind.from_bytes(line)
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -42,6 +42,11 @@ class Chain:
     signed: Mapping[str, Any]  # the library's Root, Timestamp, Snapshot and Targets, by role
 
     @property
+    def versions(self) -> dict[str, int]:
+        """Versions by role."""
+        return {role: value.version for role, value in self.signed.items()}
+
+    @property
     def expires(self) -> dict[str, datetime]:
         """When each role's metadata expires."""
         return {role: value.expires for role, value in self.signed.items()}
@@ -139,7 +144,7 @@ def verify_chain(
             (Targets.type, signed[Snapshot.type].meta.get("targets.json")),
         ):
             if entry is None:
-                raise MixAndMatchError(f"{source}: the snapshot names no {role}; the hub must publish again")
+                raise MalformedMetadataError(f"{source}: expected a snapshot that names {role}.json, got one that does not")
             entry.verify_length_and_hashes(files[role])
             if entry.version != signed[role].version:
                 raise MixAndMatchError(

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from manyheads_client.bundle import open_held
 from manyheads_client.store import HeldBundle, Store
 from manyheads_shared.bundle import BundleManifest
-from manyheads_shared.clock import write_time
+from manyheads_shared.clock import read_time
 from manyheads_shared.digest import Digest, digest_file
 from manyheads_shared.errors import ManyheadsError
 
@@ -116,10 +116,10 @@ def _needs(store: Store, held: HeldBundle) -> frozenset[Digest]:
 
 def _state_dates(store: Store, held: HeldBundle) -> Iterator[Finding]:
     try:
-        expires = open_held(store, held).expires
+        metadata = open_held(store, held).metadata
     except ManyheadsError:
         return  # said above
     moment = datetime.now(UTC)
-    for role, expiry in (expires or {}).items():
-        past = "expired" if moment >= expiry else "valid until"
-        yield Finding(f"{role} metadata", holds=True, detail=f"{past} {write_time(expiry)}")
+    for role, expiry in (metadata.expires if metadata else {}).items():
+        past = "expired" if moment >= read_time(expiry) else "valid until"
+        yield Finding(f"{role} metadata", holds=True, detail=f"{past} {expiry}")

@@ -1,11 +1,18 @@
-"""The six states in words, for terminal and report: scores against thresholds, never a probability, never an accusation."""
+"""States, ratios and conditions in words, for terminal and report: never a bare probability, never an accusation.
+
+The verbal scale is that of the ENFSI guideline for evaluative reporting (2015): an expression stands for a range of likelihood
+ratios, and always beside the figure.
+"""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from manyheads_shared.calibration import Calibration, Evidence, Sides
+from manyheads_shared.condition import Stratum
 from manyheads_shared.decision import State
+from manyheads_shared.evidence import ItemExamined, Result
+from manyheads_shared.support import find_validated
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ MEANINGS: Mapping[State, Meaning] = {
         "not enough evidence",
         "◌",
         "dim",
-        "A score that matters lies between its thresholds.",
+        "A score that matters lies between its thresholds, or the tests do not cover such an image.",
         "This is an answer, not an error: the tests do not support saying more about such an image.",
     ),
 }
@@ -93,23 +100,91 @@ def decision_rule(calibration: Calibration) -> tuple[str, ...]:
             "test images fall below."
         ),
         "The detector decides first: a head that says yes against a detector that says no is reported as a contradiction.",
+        (
+            "What the thresholds say is taken back, as inconclusive, where a network it rests on was not validated for the "
+            "image's condition or size, or where it does not survive mild changes of the image."
+        ),
     )
+
+
+SCALE = (  # ENFSI 2015: a ratio below the first figure supports neither
+    (2, "weak support"),
+    (10, "moderate support"),
+    (100, "moderately strong support"),
+    (1_000, "strong support"),
+    (10_000, "very strong support"),
+    (1_000_000, "extremely strong support"),
+)
+
+
+def support_in_words(result: Result) -> str:
+    """What an answer supports, by the end of its ratio's interval that lies nearer to 1: what the tests bear at the least."""
+    if result.log10_ratio is None:
+        return "for which nothing was measured"
+    cautious = nearest_to_one(result)
+    words = [expression for least, expression in SCALE if 10 ** abs(cautious) >= least]
+    return f"{words[-1]} {'for' if cautious > 0 else 'against'}" if words else "supports neither side"
+
+
+def nearest_to_one(result: Result) -> float:
+    """The log10 of the end of the interval nearer to a ratio of 1; 0 where the interval holds it, or is not known."""
+    if (result.log10_ratio or 0) > 0:
+        return max(result.lower or 0.0, 0.0)
+    return min(result.upper or 0.0, 0.0)
+
+
+def ratio_in_words(result: Result) -> str:
+    """A ratio with its 95 % interval, for people: `140 to 1 [37 to 1, 290 to 1]`."""
+    if result.log10_ratio is None:
+        return "not known"
+    if result.lower is None and result.upper is None:
+        return f"{_odds(result.log10_ratio)} [interval not known]"
+    lower, upper = ("no bound" if end is None else _odds(end) for end in (result.lower, result.upper))
+    return f"{_odds(result.log10_ratio)} [{lower}, {upper}]"
+
+
+def _odds(log10_ratio: float) -> str:
+    """A ratio as odds, two digits."""
+    number = float(f"{10 ** abs(log10_ratio):.2g}")
+    written = f"{number:,.1f}".removesuffix(".0") if number < 10 else f"{number:,.0f}"
+    return f"{written} to 1" if log10_ratio >= 0 else f"1 to {written}"
+
+
+def condition_in_words(strata: Sequence[Stratum]) -> str:
+    """The degradations an image shows; `unchanged` where it shows none."""
+    return ", ".join(map(_stratum_in_words, strata)) or "no sign of degradation"
+
+
+def _stratum_in_words(stratum: Stratum) -> str:
+    shown = f"{stratum.estimate:g}"
+    match stratum.ladder:
+        case "jpeg":
+            words = f"JPEG quality {shown}"
+        case "scale":
+            words = f"scaled to {shown} of its sides and back"
+        case "blur":
+            words = f"blurred by {shown} pixels"
+        case "noise":
+            words = f"noise of {shown} grey levels"
+        case _:
+            words = f"{stratum.ladder} {shown}"
+    return words if stratum.rung else f"{words}, beyond what was tested"
+
+
+def size_in_words(item: ItemExamined, sides: Sides | None) -> str:
+    """How large an image is beside those of the suite."""
+    tested = f"{sides.shortest} to {sides.longest}" if sides else "others"
+    return f"{item.width}x{item.height} pixels, and those tested had {tested} on their shorter side"
 
 
 def worth(name: str, evidence: Evidence) -> str:
     """What one network's scores are worth: how strong their support can be, and on what images that was measured."""
-    reached: dict[str, str] = {}
-    failed: set[str] = set()
-    for step in evidence.reach:  # mildest first: the last rung before the first that fails
-        if step.ladder not in failed and step.valid:
-            reached[step.ladder] = f"{step.ladder} {step.strength:g}"
-        elif not step.valid:
-            failed.add(step.ladder)
+    reached = ", ".join(map(str, find_validated(evidence)))
     strongest = f"its scores support an answer at most {_odds(evidence.likelihood.cap)}"
     interval = evidence.likelihood.interval(math.inf)
     if interval is not None and interval.lower is not None:
         strongest += f", the highest at least {_odds(interval.lower)} at 95 %"
-    return f"{name}: {strongest}; validated up to {', '.join(reached.values()) or 'unchanged images alone'}"
+    return f"{name}: {strongest}; validated up to {reached or 'unchanged images alone'}"
 
 
 def sizes_tested(sides: Sides) -> str:
@@ -126,11 +201,6 @@ def printable(text: str) -> str:
 def signed(logit: float) -> str:
     """A logit for people, always with its sign; two decimals, or one digit of what is smaller than that."""
     return f"{logit:+.2f}" if abs(logit) >= 0.005 or logit == 0 else f"{logit:+.0e}"
-
-
-def _odds(log10_ratio: float) -> str:
-    ratio = 10**log10_ratio
-    return f"{ratio:.0f} to 1" if ratio >= 10 else f"{ratio:.2g} to 1"
 
 
 def _percent(share: float) -> str:

@@ -8,15 +8,14 @@ plugin of the file's own format: nothing else in a file can occupy it, mislead i
 import io
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import PIL
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, features
 from PIL.ImageFile import ImageFile
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -33,7 +32,9 @@ MAX_PIXELS = 100_000_000  # a 100-megapixel camera; 300 MB decoded
 MIN_SIDE = 16  # pixels: the trunk's receptive field
 FORMATS = ("PNG", "JPEG", "WEBP")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
-DECODER = f"Pillow {PIL.__version__}"
+DECODER = (
+    f"Pillow {features.version('pil')}, libjpeg-turbo {features.version('libjpeg_turbo')}, libwebp {features.version('webp')}"
+)
 
 _PLUGINS: dict[str, type[ImageFile]] = {"PNG": PngImageFile, "JPEG": JpegImageFile, "WEBP": WebPImageFile}
 _EXIF_ORIENTATION = 0x0112
@@ -57,6 +58,8 @@ class DecodedImage:
     file_format: str  # PNG, JPEG or WEBP
     mode: str  # Pillow's mode before conversion: RGB, L, P, RGBA …
     notes: tuple[str, ...]  # what decoding changed, in words
+    exif: bytes = b""  # a TIFF structure, unread (`manyheads_shared.tiff`); empty: none
+    quantisation: tuple[tuple[int, ...], ...] = ()  # of a JPEG: its tables in the order of their numbers, each row by row
 
 
 def read_image(path: Path) -> DecodedImage:
@@ -130,11 +133,12 @@ def decode_image(data: bytes) -> DecodedImage:
             # step 5
             image.load()
             _refuse_guesses(image, parts)
-            mode, exif = image.mode, parts.exif or image.info.get("exif")  # WebP's
+            mode, tables = image.mode, _read_tables(image)
+            exif = (parts.exif or image.info.get("exif") or b"").removeprefix(EXIF_PREFIX)  # a WebP's is Pillow's to find
             picture = image.convert("RGBA" if image.has_transparency_data else "RGB")
         del image  # and with it what its decoder holds
         # step 6
-        return _to_rgb(picture, mode, exif, parts)
+        return replace(_to_rgb(picture, mode, exif, parts), exif=exif, quantisation=tables)
 
 
 def _take_apart(data: bytes) -> Parts:
@@ -190,14 +194,19 @@ def _refuse_guesses(image: ImageFile, parts: Parts) -> None:
             raise ImageError(f"the PNG image is damaged: it uses colour {last}, its palette has {parts.colours}")
 
 
-def _to_rgb(picture: Image.Image, mode: str, exif: bytes | None, parts: Parts) -> DecodedImage:
+def _read_tables(image: ImageFile) -> tuple[tuple[int, ...], ...]:
+    tables: Mapping[int, list[int]] = getattr(image, "quantization", {})
+    return tuple(tuple(tables[number]) for number in sorted(tables))
+
+
+def _to_rgb(picture: Image.Image, mode: str, exif: bytes, parts: Parts) -> DecodedImage:
     """Pixels, upright and opaque, of a picture in RGB or RGBA that was stored in `mode`."""
     notes: list[str] = []
     pixels = np.asarray(picture)
     if parts.is_album:  # what many phones and stereo cameras write
         notes.append("the JPEG file holds further pictures (MPO); the first was taken")
     try:
-        orientation = find_number(exif.removeprefix(EXIF_PREFIX), _EXIF_ORIENTATION) if exif else None
+        orientation = find_number(exif, _EXIF_ORIENTATION) if exif else None
     except ValueError:
         orientation = None
         notes.append("the EXIF data is damaged and was ignored")

@@ -19,6 +19,8 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
@@ -85,18 +87,31 @@ def print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 
-def progress(*, in_bytes: bool = False) -> Progress:
-    """A progress display on stderr, counting items or bytes; nothing when stderr is not a terminal."""
+def progress(*, in_bytes: bool = False, rate: bool = False) -> Progress:
+    """A progress display on stderr, counting items or bytes; nothing when stderr is not a terminal.
+
+    Args:
+        rate: also show how many items a second.
+    """
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         DownloadColumn() if in_bytes else MofNCompleteColumn(),
+        *([_Rate()] if rate else []),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=stderr,
         disable=not stderr.is_terminal,
         transient=True,
     )
+
+
+class _Rate(ProgressColumn):
+    """Items a second, over the last half minute."""
+
+    def render(self, task: Task) -> Text:
+        """The rate, or nothing before the first items."""
+        return Text(f"{task.speed:.0f}/s" if task.speed else "")
 
 
 def _complain(name: str, message: str) -> None:

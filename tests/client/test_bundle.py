@@ -1,17 +1,20 @@
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from manyheads_client import Bundle
 from manyheads_client.errors import NoBundleError, WrongRootError
+from manyheads_client.instrument import describe_instrument, warn_of
 from manyheads_client.store import Store, default_store
 from manyheads_shared.bundle import verify_bundle
+from manyheads_shared.clock import read_time
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.errors import DigestMismatchError
+from manyheads_shared.rungs import Rung
 from tests.support.hub_simulator import HubSimulator
 from tests.support.makers import MadeBundle, make_bundle
 
@@ -53,26 +56,37 @@ def test_a_store_under_another_root_does_not_open(copy: Store) -> None:
         Bundle.open(copy.folder)
 
 
-def test_expired_metadata_is_a_warning_and_is_in_the_instrument(bundle: Bundle) -> None:
-    assert bundle.warnings() == ()
-    past = {role: datetime.now(UTC) - timedelta(days=3) for role in bundle.expires or {}}
-    old = Bundle(bundle.verified, past)
-    assert "expired on" in old.warnings()[0]
-    assert old.instrument(CPU).warnings == old.warnings()
-    assert old.instrument(CPU).metadata_expires is not None
+def test_expired_metadata_is_a_warning_and_its_dates_are_in_the_instrument(bundle: Bundle) -> None:
+    assert warn_of(bundle) == ()
+    metadata = describe_instrument(bundle, CPU).metadata
+    assert metadata is not None
+    assert metadata.versions.keys() == metadata.expires.keys() == {"root", "timestamp", "snapshot", "targets"}
+    late = read_time(min(metadata.expires.values())) + timedelta(days=3, hours=1)
+    assert "3 days before" in warn_of(bundle, late)[0]
 
 
 def test_a_bundle_without_metadata_says_so() -> None:
     made = make_bundle(())
     bundle = Bundle(verify_bundle(made.data, made.read_object))
-    assert "without update metadata" in bundle.warnings()[0]
-    assert bundle.instrument(CPU).metadata_expires is None
+    assert "without update metadata" in warn_of(bundle)[0]
+    assert describe_instrument(bundle, CPU).metadata is None
 
 
 def test_a_threshold_on_too_few_images_is_a_warning() -> None:
     made = make_bundle(("alpha", "beta", "gamma"))  # 200 negatives; a third of 1 % asks for 299
-    warnings = Bundle(verify_bundle(made.data, made.read_object)).warnings()
-    assert "The threshold of alpha@1 rests on 200 images" in warnings[1]
+    bundle = Bundle(verify_bundle(made.data, made.read_object))
+    assert "The threshold of alpha@1 rests on 200 images" in warn_of(bundle)[1]
+    assert describe_instrument(bundle, CPU).warnings == warn_of(bundle)[1:]
+
+
+def test_an_instrument_says_what_it_covers_and_who_vouches_for_it(bundle: Bundle) -> None:
+    instrument = describe_instrument(bundle, CPU)
+    assert instrument.titles == bundle.generators
+    assert [entry.generator.title for entry in instrument.left_out] == ["omega@1"]
+    for used, head in zip(instrument.heads, bundle.verified.heads, strict=True):
+        assert used.owner_statement == head.entry.owner_statement
+        assert used.standing.validated == (Rung("jpeg", 75),)
+    assert describe_instrument(bundle, CPU).to_bytes() == instrument.to_bytes()
 
 
 def test_the_store_is_found_by_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

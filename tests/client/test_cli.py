@@ -12,8 +12,9 @@ from manyheads_client.cli import app
 from manyheads_client.errors import FreezeError
 from manyheads_client.records import read_records
 from manyheads_client.store import Store
+from manyheads_shared.clock import now
 from manyheads_shared.errors import DatasetError, UsageError, VerificationError
-from manyheads_shared.evidence import EvidenceRecord
+from manyheads_shared.evidence import Examined
 from tests.support.hub_simulator import HubSimulator
 from tests.support.packs import entries_of, write_entries
 
@@ -36,7 +37,7 @@ def test_attribute_prints_a_line_an_image_and_a_summary(lab: Path) -> None:
 def test_attribute_writes_records_and_a_report(lab: Path, tmp_path: Path) -> None:
     jsonl, page = tmp_path / "scan.jsonl", tmp_path / "scan.html"
     assert run("attribute", lab / "images", "--store", lab / "store", "--jsonl", jsonl, "--report", page).exit_code == 0
-    assert sum(isinstance(record, EvidenceRecord) for record in read_records(jsonl)) == 40
+    assert sum(isinstance(record, Examined) for record in read_records(jsonl)) == 40
     assert page.read_text().count('<article class="card') == 40
 
 
@@ -47,7 +48,7 @@ def test_a_scan_taken_up_again_examines_only_what_is_left(lab: Path, tmp_path: P
     jsonl.write_bytes(jsonl.read_bytes()[:-20])
     result = run("attribute", *images[:8], "--store", lab / "store", "--jsonl", jsonl)
     assert "4 were recorded before" in result.stdout
-    names = [record.item.name for record in read_records(jsonl) if isinstance(record, EvidenceRecord)]
+    names = [record.name for record in read_records(jsonl) if isinstance(record, Examined)]
     assert names == [str(image) for image in images[:8]]
 
 
@@ -59,15 +60,17 @@ def test_a_file_examined_again_counts_once(lab: Path, tmp_path: Path) -> None:
     image.unlink()
     image.write_bytes(good.read_bytes())
     result = run("attribute", image, good, "--store", lab / "store", "--jsonl", jsonl, "--json")
-    assert [record["format"] for record in json.loads(result.stdout)] == ["manyheads.evidence/1"] * 2
+    assert [record["format"] for record in json.loads(result.stdout)["records"]] == ["manyheads.evidence/2"] * 2
     assert len(list(read_records(jsonl))) == 3
     assert "failed" not in run("show", jsonl).stdout
 
 
 def test_attribute_json_is_the_records_and_nothing_else(lab: Path) -> None:
     result = run("attribute", lab / "images" / "000.png", "--store", lab / "store", "--json")
-    (record,) = json.loads(result.stdout)
-    assert record["format"] == "manyheads.evidence/1"
+    value = json.loads(result.stdout)
+    ((record,), (instrument,)) = value["records"], value["instruments"]
+    assert record["format"] == "manyheads.evidence/2"
+    assert len(record["heads"]) == len(instrument["heads"]) == 3
 
 
 def test_failures_are_listed_and_do_not_stop_the_others(lab: Path, tmp_path: Path) -> None:
@@ -142,7 +145,7 @@ def test_show_tells_the_current_bundle(lab: Path) -> None:
 def test_show_tells_a_record_file(lab: Path, tmp_path: Path) -> None:
     run("attribute", lab / "images", "--store", lab / "store", "--jsonl", tmp_path / "scan.jsonl")
     assert "inconclusive: not enough evidence." in run("show", tmp_path / "scan.jsonl").stdout
-    assert len(json.loads(run("show", tmp_path / "scan.jsonl", "--json").stdout)) == 40
+    assert len(json.loads(run("show", tmp_path / "scan.jsonl", "--json").stdout)["records"]) == 40
 
 
 def test_a_bundle_goes_from_store_to_store_in_a_file(lab: Path, tmp_path: Path) -> None:
@@ -167,8 +170,11 @@ def test_an_import_past_its_date_says_so_loudly_and_in_every_record(tmp_path: Pa
     assert isinstance(strict.exception, FreezeError)
     imported = run("import", pack, "--root", tmp_path / "root.json", "--store", store, "--max-age", 13)
     assert "12 days ago: the hub may have published newer bundles" in imported.stderr
-    (record,) = json.loads(run("attribute", lab / "images" / "000.png", "--store", store, "--json").stdout)
-    assert "12 days before: the hub may have published a newer one since" in record["instrument"]["warnings"][0]
+    page, image = tmp_path / "report.html", lab / "images" / "000.png"
+    (instrument,) = json.loads(run("attribute", image, "--store", store, "--json", "--report", page).stdout)["instruments"]
+    assert instrument["metadata"]["confirmed"] is None
+    assert instrument["metadata"]["expires"]["timestamp"] < now()
+    assert "12 days before: the hub may have published a newer one since" in page.read_text()
 
 
 def test_show_and_verify_tell_that_a_bundle_was_imported(lab: Path, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from manyheads_client.errors import NoBundleError
 from manyheads_client.records import read_records
 from manyheads_client.store import Store
 from manyheads_client.verification import check_store
-from manyheads_shared.evidence import EvidenceRecord
+from manyheads_shared.evidence import Examined
 from tests.support.hub_simulator import HubSimulator
 from tests.support.packs import entries_of, import_from, write_entries
 from tests.support.processes import start_client
@@ -131,5 +131,5 @@ def test_a_scan_killed_anywhere_has_every_record_once(lab: Path, tmp_path: Path)
     process = start_client(*scan)
     process.join()
     assert process.exitcode == 0
-    names = [record.item.name for record in read_records(jsonl) if isinstance(record, EvidenceRecord)]
+    names = [record.name for record in read_records(jsonl) if isinstance(record, Examined)]
     assert names == [str(path) for path in sorted(folder.iterdir())]

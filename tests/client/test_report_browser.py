@@ -29,9 +29,9 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def page_file(bundle: Bundle, lab: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = [*sorted((lab / "images").iterdir()), Path("a-long-name-without-any-gap-" * 8 + ".png")]
-    selection = select(result.record for result in attribute(images, bundle, device="cpu"))
+    selection = select(result.entry for result in attribute(images, bundle, device="cpu"))
     path = tmp_path_factory.mktemp("report") / "report.html"
-    path.write_text(build_report(selection, bundle, draw_pictures(selection.cards, bundle, device="cpu")))
+    path.write_text(build_report(selection, draw_pictures(selection.cards, bundle, device="cpu")))
     return path
 
 

@@ -19,11 +19,13 @@ from manyheads_shared.compute import choose_compute
 from manyheads_shared.decision import Answer, State, decide
 from manyheads_shared.digest import Digest, digest_bytes, hex_of
 from manyheads_shared.document import Document
-from manyheads_shared.evidence import EvidenceRecord, FailureRecord
+from manyheads_shared.evidence import EvidenceRecord, FailureRecord, Instrument
+from manyheads_shared.evidence_v1 import EvidenceRecordV1
 from manyheads_shared.image import decode_image
 from manyheads_shared.key_proof import verify_key_proof
 from manyheads_shared.keys import parse_public_key
 from manyheads_shared.recall import Recall
+from manyheads_shared.rungs import Rung
 from manyheads_shared.scoring import Scorer
 
 V1 = Path(__file__).parent / "v1"
@@ -38,6 +40,7 @@ SHA256 = {
     "failure.json": "9242adadd7dd459a1cc6c6df8d42413c30c80ff14979516e6c4d3bf09389eedc",
     "head.safetensors": "9ea740e3b03c170ea29cf698ff95141f92284e2a22cbf4928cb0b6e0863248f0",
     "hub.statement.json": "427a5ce4e3ddc4c2c902ec541cdf36258ba4092b8b4d672a5696048ac24dbae5",
+    "instrument.json": "989bfbeb2b2ca3fe08d74400a3c114053a61625721475eeccf03f4d6580770ed",
     "owner.statement.json": "3de23766c87a370bfdf7446453cd329e9ef986aa59c56e966fe3935705586737",
     "pack.tar": "0d775d548842822344590cf132ec5f5d5133d1574bfdfafbd8e7cfc908c0bd71",
     "picture.png": "3fb1bfb1af0b675045cb6442db59e4eac688efdec99ce0864abb2e12a9610b70",
@@ -50,13 +53,17 @@ DOCUMENTS: dict[str, type[Document]] = {
     "recall.json": Recall,
     "bundle.json": BundleManifest,
     "calibration.json": Calibration,
-    "evidence.json": EvidenceRecord,
+    "evidence.json": EvidenceRecordV1,
     "failure.json": FailureRecord,
+    "instrument.json": Instrument,
 }
 
 
 V2 = Path(__file__).parent / "v2"
-SHA256_V2 = {"calibration.json": "224e1b04753fb62453ee9a73f1c4698bd95da3e19f94d8393e8e323de3c69185"}
+SHA256_V2 = {
+    "calibration.json": "224e1b04753fb62453ee9a73f1c4698bd95da3e19f94d8393e8e323de3c69185",
+    "evidence.json": "f33defab89136e5bbcf7685c18f0c6c64f4d8b6b3df4b2635227bd795e131443",
+}
 V3 = Path(__file__).parent / "v3"
 SHA256_V3 = {"calibration.json": "d40a4c5616aadcf87ea24d8e7bfdbc61ecf266d1f443565160e025470f02dddf"}
 
@@ -114,7 +121,7 @@ def test_the_feature_contract_holds_on_this_machine(name: str) -> None:
 
 def test_a_picture_scores_what_its_evidence_says() -> None:
     bundle = _bundle()
-    evidence = EvidenceRecord.from_bytes((V1 / "evidence.json").read_bytes())
+    evidence = EvidenceRecordV1.from_bytes((V1 / "evidence.json").read_bytes())
     picture = decode_image((V1 / "picture.png").read_bytes())
     scorer = Scorer(bundle.primary, [head.artifact for head in bundle.heads], choose_compute("cpu", "float32"))
     logits = scorer.score([picture.pixels])[0]
@@ -172,6 +179,16 @@ def test_a_failure_says_what_failed() -> None:
 @pytest.mark.parametrize(("folder", "written"), [(V2, SHA256_V2), (V3, SHA256_V3)])
 def test_the_files_of_later_versions_are_those_that_were_written(folder: Path, written: dict[str, str]) -> None:
     assert {path.name: hex_of(digest_bytes(path.read_bytes())) for path in folder.iterdir()} == written
+
+
+def test_a_record_of_the_second_version_names_its_instrument() -> None:
+    instrument = Instrument.from_bytes((V1 / "instrument.json").read_bytes())
+    record = EvidenceRecord.from_bytes((V2 / "evidence.json").read_bytes())
+
+    assert record.instrument == instrument.digest
+    assert record.to_bytes() == (V2 / "evidence.json").read_bytes()
+    assert (record.scores_say, record.state) == (State.ATTRIBUTED, State.INCONCLUSIVE)
+    assert record.strata[0].rung == Rung("jpeg", 90)
 
 
 def test_every_version_of_a_calibration_is_read_by_one_reader() -> None:

@@ -37,7 +37,8 @@ from manyheads_shared.calibration import (
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.decision import answer, decide
 from manyheads_shared.digest import digest_bytes
-from manyheads_shared.evidence import EvidenceRecord, FailureRecord, HeadMeasurement, Instrument, ItemExamined, Measurement
+from manyheads_shared.evidence import FailureRecord
+from manyheads_shared.evidence_v1 import EvidenceRecordV1, HeadMeasurementV1, InstrumentV1, ItemExaminedV1, MeasurementV1
 from manyheads_shared.image import decode_image
 from manyheads_shared.key_proof import sign_key_proof
 from manyheads_shared.keys import public_pem
@@ -56,6 +57,7 @@ from manyheads_shared.statements import (
     sign_hub_statement,
     sign_owner_statement,
 )
+from tests.support.evidence import make_instrument, make_record
 from tests.support.makers import NO_DIGEST, TIME, make_generator, make_head, make_images, make_primary
 
 FOLDER = Path(__file__).parent
@@ -151,11 +153,11 @@ def write(folder: Path) -> None:
     bands = [calibration.detector, calibration.heads[head.digest]]
     verdict = decide(logits, bands[0], bands[1:], [generator.title])
     detector, claim = (
-        Measurement(logit=float(logit), low=band.low, high=band.high, answer=answer(float(logit), band))
+        MeasurementV1(logit=float(logit), low=band.low, high=band.high, answer=answer(float(logit), band))
         for logit, band in zip(logits, bands, strict=True)
     )
-    evidence = EvidenceRecord.new(
-        item=ItemExamined(
+    evidence = EvidenceRecordV1.new(
+        item=ItemExaminedV1(
             name="picture.png",
             digest=digest_bytes(picture),
             size_bytes=len(picture),
@@ -166,7 +168,7 @@ def write(folder: Path) -> None:
             resampled=True,
             notes=decoded.notes,
         ),
-        instrument=Instrument(
+        instrument=InstrumentV1(
             hub="golden-hub",
             bundle=bundle.digest,
             bundle_sequence=7,
@@ -180,7 +182,7 @@ def write(folder: Path) -> None:
             warnings=("the threshold of golden@1 rests on 150 images",),
         ),
         detector=detector,
-        heads=(HeadMeasurement(generator=generator, head=head.digest, measurement=claim),),
+        heads=(HeadMeasurementV1(generator=generator, head=head.digest, measurement=claim),),
         state=verdict.state,
         claimed_by=tuple(generator.title for _ in verdict.claimed_by),
         explanation=verdict.explanation,
@@ -267,6 +269,16 @@ def write_v2(folder: Path) -> None:
         heads_evidence={head: evidence(rung.model_copy(update={"worst": worst, "valid": True})) for head in first.heads},
     )
     (folder / "calibration.json").write_bytes(calibration.to_bytes())
+
+
+def write_golden_evidence() -> None:
+    """Write an instrument and the record made with it, once."""
+    for path, document in (
+        (FOLDER / "v1" / "instrument.json", make_instrument()),
+        (FOLDER / "v2" / "evidence.json", make_record()),
+    ):
+        with path.open("xb") as stream:
+            stream.write(document.to_bytes())
 
 
 def write_golden_pack(folder: Path) -> None:

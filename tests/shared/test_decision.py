@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manyheads_shared.calibration import Band
-from manyheads_shared.decision import Answer, State, Verdict, answer, decide, decide_as_published
+from manyheads_shared.decision import Answer, Circumstances, State, Verdict, answer, decide, decide_as_published, qualify
 
 BAND = Band(low=-1.0, high=1.0, negatives=100, positives=100, resolved=True)
 YES, NO, MAYBE = 2.0, -2.0, 0.0
@@ -117,3 +117,54 @@ def test_the_published_rule_is_kept_for_its_tables(case: str) -> None:
     logits, expected = PUBLISHED[case]
 
     assert decide_as_published(np.array(logits, np.float32)) == expected
+
+
+def _qualify(
+    verdict: Verdict, *, detector: bool = True, heads: Sequence[bool] = (True, True), stable: bool | None = None
+) -> tuple[Verdict, tuple[str, ...]]:
+    circumstances = Circumstances(detector_valid=detector, heads_valid=heads, stable=stable, condition="JPEG quality 42")
+    return qualify(verdict, circumstances, NAMES[:2])
+
+
+@pytest.mark.parametrize(
+    "logits", [(NO, NO, NO), (YES, NO, YES), (YES, YES, YES), (YES, NO, NO), (NO, YES, NO), (MAYBE, NO, NO)]
+)
+def test_what_the_tests_cover_is_left_as_it_is(logits: Sequence[float]) -> None:
+    verdict = _decide(*logits)
+    assert _qualify(verdict, stable=True) == (verdict, ())
+
+
+@pytest.mark.parametrize("logits", [(NO, NO, NO), (YES, NO, YES), (YES, YES, YES), (YES, NO, NO), (NO, YES, NO)])
+def test_nothing_is_said_where_the_detector_was_not_validated(logits: Sequence[float]) -> None:
+    verdict, doubts = _qualify(_decide(*logits), detector=False)
+    assert verdict.state is State.INCONCLUSIVE
+    assert doubts == ("The detector was not validated for such images (JPEG quality 42).",)
+
+
+@pytest.mark.parametrize(
+    ("logits", "state"),
+    [
+        ((NO, NO, NO), State.REAL),  # rests on the detector
+        ((YES, NO, YES), State.ATTRIBUTED),  # on the second head, which was validated
+        ((YES, YES, NO), State.INCONCLUSIVE),
+        ((YES, YES, YES), State.INCONCLUSIVE),
+        ((YES, NO, NO), State.INCONCLUSIVE),  # a no of a head that was not validated excludes nothing
+        ((NO, YES, NO), State.CONTRADICTORY),  # accuses nobody
+    ],
+)
+def test_a_verdict_is_taken_back_where_a_head_it_rests_on_was_not_validated(logits: Sequence[float], state: State) -> None:
+    verdict, doubts = _qualify(_decide(*logits), heads=(False, True))
+    assert verdict.state is state
+    assert bool(doubts) is (state is State.INCONCLUSIVE)
+
+
+def test_a_verdict_that_does_not_survive_mild_changes_is_taken_back_and_its_claims_are_kept() -> None:
+    verdict, doubts = _qualify(_decide(YES, NO, YES), stable=False)
+    assert (verdict.state, verdict.claimed_by) == (State.INCONCLUSIVE, (1,))
+    assert "does not survive" in doubts[0]
+    assert "By the scores alone the image would be attributed" in verdict.explanation
+
+
+def test_what_is_inconclusive_by_its_scores_needs_no_further_doubt() -> None:
+    verdict = _decide(MAYBE, YES, NO)
+    assert _qualify(verdict, detector=False, stable=False) == (verdict, ())

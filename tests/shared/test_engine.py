@@ -21,7 +21,7 @@ from manyheads_shared.engine import executors
 from manyheads_shared.engine.executors import GROUPS, Folded, Separate
 from manyheads_shared.engine.tuning import Shape, Tuning
 from manyheads_shared.image import SUFFIXES, decode_image
-from manyheads_shared.networks import Head, build_head
+from manyheads_shared.networks import Head, build_head, build_primary
 from manyheads_shared.preprocess import fit_image
 from manyheads_shared.scoring import Scorer
 from tests.support.makers import make_generator
@@ -211,3 +211,22 @@ def test_a_user_without_a_home_measures_each_time(monkeypatch: pytest.MonkeyPatc
     assert tuning.choose(SHAPE, [1, 2], lambda candidate: time.sleep(SECONDS[candidate])) == 2
     assert tuning.choose(SHAPE, [1, 2], lambda _: pytest.fail("measured twice")) == 2
     assert Tuning().choose(SHAPE, [1, 2], lambda candidate: time.sleep(SECONDS[3 - candidate])) == 1
+
+
+@pytest.mark.parametrize("architecture", ["khoo2022-pixel", "khoo2022-dct"])
+@pytest.mark.parametrize("size", [SIZE, 128])
+def test_an_image_has_the_same_logits_to_the_last_bit_whatever_is_beside_it(architecture: str, size: int) -> None:
+    declared = get_architecture(architecture)
+    trunk = build_primary(declared, size, seed=0).eval().trunk
+    channels = 3 if declared.representation == "pixel" else 1
+    batch = torch.rand(9, channels, size, size, generator=torch.Generator().manual_seed(2))
+    heads, maps_size = make_heads(architecture=architecture, size=size), (declared.maps_size(size),) * 2
+    found = []
+    with torch.inference_mode():
+        for group in (1, 2):
+            folded = Folded(trunk, heads, FLOAT32, maps_size, Always(group))
+            for images in (9, 8, 2, 1):
+                features = [folded.features(batch[i : i + images]) for i in range(0, 9, images)]
+                found.append(torch.cat([folded.logits(some) for some in features]))
+                found.append(torch.cat([folded.analyse(some)[0] for some in features]))
+    assert all(torch.equal(logits, found[0]) for logits in found)

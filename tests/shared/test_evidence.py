@@ -1,78 +1,52 @@
-from typing import Any
-
 import pytest
 
-from manyheads_shared.decision import Answer, State
-from manyheads_shared.errors import ManifestError
-from manyheads_shared.evidence import EvidenceRecord, FailureRecord, HeadMeasurement, Instrument, ItemExamined, Measurement
-from tests.support.makers import NO_DIGEST, TIME, make_generator
-
-MEASUREMENT = Measurement(logit=-1.25, low=-1.0, high=1.5, answer=Answer.NO)
-
-
-def _record(**change: Any) -> EvidenceRecord:
-    item = ItemExamined(
-        name="scène.png",
-        digest=NO_DIGEST,
-        size_bytes=10,
-        file_format="PNG",
-        width=32,
-        height=32,
-        mode="RGB",
-        resampled=False,
-        notes=(),
-    )
-    instrument = Instrument(
-        hub="test-hub",
-        bundle=NO_DIGEST,
-        bundle_sequence=1,
-        primary=NO_DIGEST,
-        calibration=NO_DIGEST,
-        metadata_expires=None,
-        software="manyheads test",
-        decoder="Pillow",
-        device="CPU",
-        precision="float32",
-        warnings=(),
-    )
-    fields: dict[str, Any] = {
-        "item": item,
-        "instrument": instrument,
-        "detector": MEASUREMENT,
-        "heads": (HeadMeasurement(generator=make_generator(), head=NO_DIGEST, measurement=MEASUREMENT),),
-        "state": State.REAL,
-        "claimed_by": (),
-        "explanation": "words",
-        "created": TIME,
-    }
-    return EvidenceRecord.new(**(fields | change))
+from manyheads_shared.decision import State
+from manyheads_shared.errors import ManifestError, UnsupportedVersionError
+from manyheads_shared.evidence import EvidenceRecord, Examined, FailureRecord, Instrument
+from manyheads_shared.evidence_v1 import EvidenceRecordV1
+from tests.support.evidence import make_instrument, make_record
+from tests.support.makers import TIME
 
 
 @pytest.mark.parametrize("state", State)
 def test_a_record_of_every_state_is_read_as_it_was_written(state: State) -> None:
-    record = _record(state=state)
-
+    record = make_record(state=state)
     assert EvidenceRecord.from_bytes(record.to_bytes()) == record
 
 
-def test_a_record_is_one_line() -> None:
-    assert b"\n" not in _record(explanation="two\nlines").to_bytes()
+def test_an_instrument_is_read_as_it_was_written() -> None:
+    instrument = make_instrument()
+    assert Instrument.from_bytes(instrument.to_bytes()) == instrument
+    assert instrument.titles == ("golden@1",)
+
+
+def test_records_and_instruments_are_one_line_each() -> None:
+    assert b"\n" not in make_record(explanation="two\nlines").to_bytes()
+    assert b"\n" not in make_instrument(rule=("two\nlines",)).to_bytes()
 
 
 def test_the_same_analysis_gives_the_same_bytes() -> None:
-    assert _record().to_bytes() == _record().to_bytes()
+    assert make_record().to_bytes() == make_record().to_bytes()
 
 
 def test_a_state_nobody_decided_is_refused() -> None:
-    data = _record().to_bytes().replace(b'"state":"real"', b'"state":"fake"')
-
-    with pytest.raises(ManifestError, match="state"):
+    data = make_record().to_bytes().replace(b'"state":"inconclusive"', b'"state":"guilty"')
+    with pytest.raises(ManifestError):
         EvidenceRecord.from_bytes(data)
 
 
-def test_a_failure_is_read_as_it_was_written_and_is_no_evidence() -> None:
-    failure = FailureRecord.new(name="x.gif", error="ImageError", reason="expected a PNG", created=TIME)
+def test_the_two_versions_are_told_apart() -> None:
+    with pytest.raises(UnsupportedVersionError):
+        EvidenceRecordV1.from_bytes(make_record().to_bytes())
 
+
+def test_heads_and_answers_go_together() -> None:
+    entry = Examined(make_record(), make_instrument())
+    assert [(used.generator.title, result.logit) for used, result in entry.heads] == [("golden@1", 2.25)]
+
+
+def test_a_failure_is_read_as_it_was_written_and_is_no_evidence() -> None:
+    failure = FailureRecord.new(name="a.gif", error="ImageError", reason="no image", created=TIME)
     assert FailureRecord.from_bytes(failure.to_bytes()) == failure
-    with pytest.raises(ManifestError, match=r"got a 'manyheads\.failure'"):
+    with pytest.raises(ManifestError):
         EvidenceRecord.from_bytes(failure.to_bytes())

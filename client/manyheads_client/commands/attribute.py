@@ -1,33 +1,45 @@
 """`manyheads attribute`."""
 
-import os
 import tempfile
-import time
-from collections.abc import Sequence
+from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from manyheads_client.commands.options import JsonOption, StoreOption
-from manyheads_shared.errors import DatasetError, UsageError
-from manyheads_shared.files import write_atomic
-from manyheads_shared.terminal import print_json, progress, stderr, stdout
+from manyheads_client.commands.options import DeviceOption, JsonOption, PrecisionOption, StoreOption
+from manyheads_shared.errors import DatasetError
+from manyheads_shared.terminal import progress, stderr, stdout
 
 if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
     from manyheads_client.bundle import Bundle
     from manyheads_client.inputs import Inputs
     from manyheads_client.listing import Summary
-    from manyheads_client.records import Record, RecordFile
-
-WRITE_IMAGES = 64  # records synced at once …
-WRITE_SECONDS = 2.0  # … or after this long: what a kill can cost
+    from manyheads_client.records import RecordFile
+    from manyheads_client.scan import Options, Scanned
 
 
 def attribute(
-    paths: Annotated[list[Path], typer.Argument(help="Images, and folders to walk.", show_default=False)],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Images, folders to walk, zip and tar archives, patterns; - is one image on stdin.", show_default=False
+        ),
+    ] = None,
     *,
+    lists: Annotated[
+        list[Path] | None,
+        typer.Option("--list", metavar="FILE", help="Also what FILE lists, a path a line; - is stdin.", show_default=False),
+    ] = None,
+    null: Annotated[
+        bool, typer.Option("--null", "-0", help="Paths in lists end with a zero byte, as of find -print0.")
+    ] = False,
     store: StoreOption = None,
     jsonl: Annotated[
         Path | None,
@@ -35,11 +47,20 @@ def attribute(
             metavar="FILE", help="Write evidence records here, one a line. An interrupted scan goes on.", show_default=False
         ),
     ] = None,
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a table here, CSV.", show_default=False)] = None,
+    parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="The same as Parquet.", show_default=False)] = None,
     report: Annotated[
-        Path | None, typer.Option(metavar="FILE.html", help="Write an HTML report here.", show_default=False)
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Write a report here, FILE.html or FILE.pdf. Repeatable.", show_default=False),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    precision: Annotated[str, typer.Option(help="auto (float32, as the thresholds), float32 or bfloat16.")] = "auto",
+    stability: Annotated[
+        bool, typer.Option("--stability", help="Also try each image after mild changes; takes four times as long.")
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Threads that decode. Default: one a core, at most 8.", show_default=False)
+    ] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
     json: JsonOption = False,
 ) -> None:
     """Say of each image which covered generator, if any, claims it. Offline, with the current bundle.
@@ -48,38 +69,69 @@ def attribute(
     reason and does not stop the others. Exit code 0: done; 5: not one image could be examined.
 
     Example: manyheads attribute photos/ --jsonl scan.jsonl --report scan.html
+
+    Example: find /evidence -name '*.jpg' -print0 | manyheads attribute --list - -0 --jsonl scan.jsonl
     """
     from manyheads_client.bundle import Bundle
-    from manyheads_client.inputs import collect_inputs
-    from manyheads_client.listing import build_line, summarise
-    from manyheads_client.records import RecordFile, read_latest
+    from manyheads_client.inputs import Inputs
+    from manyheads_client.instrument import warn_of
+    from manyheads_client.records import RecordFile
+    from manyheads_client.rendering import Renderings
+    from manyheads_client.scan import Options
 
-    inputs = collect_inputs(paths)
-    if not inputs.images:
-        raise DatasetError(f"no png, jpeg or webp file under {', '.join(map(str, paths))}. {_passed_over(inputs)}")
-    if report:
-        _check_writable(report)
+    inputs = Inputs(paths or [], lists or [], null=null)
+    inputs.verify()
+    renderings = Renderings(csv, parquet, tuple(report or ()))
+    renderings.verify()
+    options = Options(device, precision, stability, jobs)
     bundle = Bundle.open(store)
-    for warning in bundle.warnings():
+    for warning in warn_of(bundle):
         stderr.print(f"warning: {warning}", style="yellow", markup=False)
     with ExitStack() as stack:
         path = jsonl or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="manyheads-"))) / "records.jsonl"
         file = stack.enter_context(RecordFile(path, bundle.verified.digest))
-        before = f" {len(file.done)} were recorded before." if file.done else ""
-        speed = _examine([image for image in inputs.images if not file.has(image)], file, bundle, device, precision)
-        if report:
-            _write_report(report, path, bundle, device, precision)
-        if json:
-            print_json([record.model_dump(mode="json") for record in read_latest(path)])
-            summary = summarise(map(build_line, read_latest(path)))
-        else:
-            summary = _print_result(path, bundle)
-            for line in (speed + before, *(f"Written: {written}" for written in (jsonl, report) if written)):
+        scanned = _scan(inputs, file, bundle, options)
+        renderings.write(path, bundle, device=device, precision=precision)
+        summary = _print_json(path) if json else _print_result(path, bundle)
+        if not json:
+            written = (file for file in (jsonl, *renderings.paths) if file)
+            for line in (_speed(scanned, options), *(f"Written: {path}" for path in written)):
                 stdout.print(line, markup=False, soft_wrap=True)
     if inputs.passed_over:
         stderr.print(_passed_over(inputs), markup=False, soft_wrap=True)
     if not summary.examined:
         raise DatasetError(f"not one of {summary.failed} files could be examined; the reasons are listed above")
+
+
+def _scan(inputs: "Inputs", file: "RecordFile", bundle: "Bundle", options: "Options") -> "Scanned":
+    from manyheads_client.scan import scan
+    from manyheads_shared.compute import choose_compute
+
+    items = inputs.items()
+    first = next(items, None)
+    if first is None:
+        where = ", ".join(map(str, (*inputs.paths, *inputs.lists))) or "nothing: name images or folders"
+        raise DatasetError(f"no png, jpeg or webp file under {where}. {_passed_over(inputs)}".rstrip())
+    bundle.scorer(choose_compute(options.device, options.precision))  # loading it is not the images' time
+    with progress(rate=True) as display:
+        task = display.add_task("examining", total=None)
+        if not display.disable and inputs.is_countable():
+            Thread(target=_count, args=(inputs, display, task), daemon=True).start()
+        return scan(chain([first], items), file, bundle, options, on_item=lambda: display.advance(task))
+
+
+def _count(inputs: "Inputs", display: "Progress", task: "TaskID") -> None:
+    """Find out how many images there are while the first are examined."""
+    display.update(task, total=sum(1 for _ in replace(inputs, passed_over=Counter()).items()))
+
+
+def _print_json(path: Path) -> "Summary":
+    """Print records and instruments as one JSON value, never holding it whole."""
+    from manyheads_client.listing import build_line, print_records, summarise
+    from manyheads_client.records import read_latest
+
+    print_records(path)
+    return summarise(map(build_line, read_latest(path)))
 
 
 def _print_result(path: Path, bundle: "Bundle") -> "Summary":
@@ -97,56 +149,15 @@ def _print_result(path: Path, bundle: "Bundle") -> "Summary":
     return summary
 
 
-def _examine(images: Sequence[Path], file: "RecordFile", bundle: "Bundle", device: str, precision: str) -> str:
-    """Attribute what is not recorded yet, writing as it goes; return the speed in words."""
-    if not images:
-        return "Nothing was left to examine."
-    from manyheads_client.analysis import attribute as attribute_images
+def _speed(scanned: "Scanned", options: "Options") -> str:
     from manyheads_shared.compute import choose_compute
 
-    compute = choose_compute(device, precision)
-    bundle.scorer(compute)  # loading it is not the images' time
-    started = written = time.monotonic()
-    pending: list[Record] = []
-    results = attribute_images(images, bundle, device=device, precision=precision)
-    try:
-        with progress() as display:
-            for result in display.track(results, total=len(images), description="examining"):
-                pending.append(result.record)
-                if len(pending) >= WRITE_IMAGES or time.monotonic() - written > WRITE_SECONDS:
-                    file.write(pending)
-                    pending, written = [], time.monotonic()
-    finally:
-        file.write(pending)
-    seconds = time.monotonic() - started
-    return (
-        f"{len(images)} images in {seconds:.1f} s ({len(images) / seconds:.0f} a second) on {compute.device_name}, "
-        f"{compute.precision}."
-    )
-
-
-def _check_writable(path: Path) -> None:
-    """Find out before hours of work that there is nowhere to write to."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"--report {path}: its folder cannot be made ({error.strerror})") from error
-    if path.is_dir() or not os.access(path.parent, os.W_OK):
-        raise UsageError(f"--report {path}: expected a file in a folder that can be written to")
-
-
-def _write_report(path: Path, records: Path, bundle: "Bundle", device: str, precision: str) -> None:
-    from manyheads_client.pictures import draw_pictures
-    from manyheads_client.records import read_latest
-    from manyheads_client.report import build_report, select
-
-    selection = select(read_latest(records))
-    with progress() as display:
-        task = display.add_task("drawing", total=len(selection.cards))
-        pictures = draw_pictures(
-            selection.cards, bundle, device=device, precision=precision, on_image=lambda: display.advance(task)
-        )
-    write_atomic(path, build_report(selection, bundle, pictures).encode())
+    before = f" {scanned.passed} were recorded before." if scanned.passed else ""
+    if not scanned.examined:
+        return f"Nothing was left to examine.{before}"
+    compute, rate = choose_compute(options.device, options.precision), scanned.examined / scanned.seconds
+    took = f"{scanned.examined} images in {scanned.seconds:.1f} s ({rate:.0f} a second)"
+    return f"{took} on {compute.device_name}, {compute.precision}.{before}"
 
 
 def _passed_over(inputs: "Inputs") -> str:

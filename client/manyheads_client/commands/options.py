@@ -17,6 +17,8 @@ StoreOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for machines, and nothing else, on stdout.")]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
+PrecisionOption = Annotated[str, typer.Option(help="auto (float32, as the thresholds), float32 or bfloat16.")]
 RootOption = Annotated[
     Path | None,
     typer.Option(

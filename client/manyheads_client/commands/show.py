@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from manyheads_client.commands.options import JsonOption, StoreOption
-from manyheads_shared.clock import write_time
 from manyheads_shared.digest import short
 from manyheads_shared.terminal import print_json, stdout
 
@@ -47,11 +46,11 @@ def show(
 
 
 def _show_records(path: Path, *, json: bool) -> None:
-    from manyheads_client.listing import print_summary, print_table
+    from manyheads_client.listing import print_records, print_summary, print_table
     from manyheads_client.records import read_latest
 
     if json:
-        print_json([record.model_dump(mode="json") for record in read_latest(path)])
+        print_records(path)
         return
     summary = print_table(stdout, lambda: read_latest(path))
     stdout.print()
@@ -59,6 +58,7 @@ def _show_records(path: Path, *, json: bool) -> None:
 
 
 def _print_bundle(store: "Store", held: "HeldBundle", bundle: "Bundle") -> None:
+    from manyheads_client.instrument import warn_of
     from manyheads_client.listing import print_columns
     from manyheads_client.words import decision_rule, printable, signed
 
@@ -80,9 +80,9 @@ def _print_bundle(store: "Store", held: "HeldBundle", bundle: "Bundle") -> None:
         markup=False,
         soft_wrap=True,
     )
-    dates = ", ".join(f"{role} {write_time(expiry)}" for role, expiry in (bundle.expires or {}).items())
+    dates = ", ".join(f"{role} {expiry}" for role, expiry in (bundle.metadata.expires if bundle.metadata else {}).items())
     say(f"update metadata valid until: {dates}", markup=False, soft_wrap=True)
-    for warning in bundle.warnings():
+    for warning in warn_of(bundle):
         say(f"warning: {warning}", style="yellow", markup=False, soft_wrap=True)
     rows = [("generator", "level", "owner", "owner key", "no below", "yes from", "tested on", "recall there")]
     rows += [("detector", "", "", "", signed(detector.low), signed(detector.high), _tested(detector), "")]
@@ -104,15 +104,11 @@ def _print_bundle(store: "Store", held: "HeldBundle", bundle: "Bundle") -> None:
 def _worths(bundle: "Bundle") -> "Iterator[str]":
     """What each network's scores are worth, and on what images that rests: as much as the calibration's version says."""
     from manyheads_client.words import sizes_tested, worth
-    from manyheads_shared.calibration import BoundedCalibration, FullCalibration
 
-    calibration = bundle.verified.calibration
-    if isinstance(calibration, FullCalibration):
-        yield worth("detector", calibration.detector_evidence)
-        for head in bundle.verified.heads:
-            yield worth(head.entry.generator.title, calibration.heads_evidence[head.entry.head])
-    if isinstance(calibration, BoundedCalibration):
-        yield sizes_tested(calibration.sides)
+    named = zip(("detector", *bundle.generators), (bundle.detector_evidence, *bundle.heads_evidence), strict=True)
+    yield from (worth(name, evidence) for name, evidence in named if evidence)
+    if bundle.sides:
+        yield sizes_tested(bundle.sides)
 
 
 def _confirmed(held: "HeldBundle") -> str:
@@ -124,6 +120,8 @@ def _tested(band: "Band") -> str:
 
 
 def _as_json(store: "Store", held: "HeldBundle", bundle: "Bundle") -> dict[str, Any]:
+    from manyheads_client.instrument import warn_of
+
     verified = bundle.verified
     return {
         "store": str(store.folder),
@@ -131,8 +129,8 @@ def _as_json(store: "Store", held: "HeldBundle", bundle: "Bundle") -> dict[str, 
         "manifest": verified.manifest.model_dump(mode="json"),
         "primary": verified.primary.manifest.model_dump(mode="json"),
         "calibration": verified.calibration.model_dump(mode="json"),
-        "expires": {role: write_time(expiry) for role, expiry in (bundle.expires or {}).items()},
-        "warnings": list(bundle.warnings()),
+        "expires": bundle.metadata.expires if bundle.metadata else {},
+        "warnings": list(warn_of(bundle)),
         "history": [
             {
                 "sequence": each.sequence,

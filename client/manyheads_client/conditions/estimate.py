@@ -2,7 +2,7 @@
 
 from manyheads_client.conditions.blur import estimate_blur
 from manyheads_client.conditions.noise import estimate_noise
-from manyheads_client.conditions.quantisation import read_quality
+from manyheads_client.conditions.quantisation import nearest_quality
 from manyheads_client.conditions.sampling import take_blocks, take_centre, take_lines
 from manyheads_client.conditions.scale import estimate_scale
 from manyheads_client.conditions.traces import find_quality
@@ -10,19 +10,18 @@ from manyheads_shared.condition import Condition
 from manyheads_shared.image import DecodedImage
 
 
-def estimate_condition(decoded: DecodedImage, data: bytes | None) -> Condition:
+def estimate_condition(decoded: DecodedImage) -> Condition:
     """Estimate what an image has been through.
 
     It is looked at in its own size, at most a megapixel of its centre: making it smaller would destroy what is measured.
     A crop leaves nothing to measure. What does not show is neutral: no quality, no blur, no noise, the whole band.
 
     Args:
-        decoded: of any size from 16x16 on.
-        data: the file's bytes, for its quantisation tables; None where there is no file.
+        decoded: of any size from 16x16 on; quantisation tables are believed, so a picture that was changed must have none.
     """
     centre = take_centre(decoded.pixels)
     blocks, lines = take_blocks(centre), take_lines(centre)
-    stated = read_quality(data) if data is not None and decoded.file_format == "JPEG" else None
+    stated = nearest_quality(decoded.quantisation[0]) if decoded.quantisation else None
     found = find_quality(blocks) if stated is None else None
     height, width = decoded.pixels.shape[:2]
     return Condition(

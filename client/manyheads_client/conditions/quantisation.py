@@ -1,12 +1,10 @@
 """Quality of a JPEG file from the quantisation tables in it."""
 
-import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 _LUMINANCE = (  # ITU-T T.81, table K.1
     (16, 11, 10, 16, 24, 40, 51, 61),
@@ -28,17 +26,6 @@ def luminance_tables() -> NDArray[np.int64]:
     tables: NDArray[np.int64] = np.clip((np.array(_LUMINANCE).reshape(1, 64) * percent + 50) // 100, 1, 255)
     tables.flags.writeable = False
     return tables
-
-
-def read_quality(data: bytes) -> int | None:
-    """Return the quality of a JPEG file's luminance table, 1 to 100; nothing is decoded. None: it has no table.
-
-    Raises:
-        PIL.UnidentifiedImageError: not a JPEG file.
-    """
-    with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
-        tables: Mapping[int, Sequence[int]] = getattr(image, "quantization", {})
-    return nearest_quality(tables[min(tables)]) if tables else None
 
 
 def nearest_quality(table: Sequence[int]) -> int:

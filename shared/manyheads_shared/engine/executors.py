@@ -22,6 +22,10 @@ from manyheads_shared.saliency import class_activation_map
 ExecutorName = Literal["separate", "folded"]
 
 MAPS_BYTES = 64 << 20  # of the maps of one group of heads, at most: a group of a few large images is one head
+# An image's logits must not depend on the images beside it, not even in their last bits. Convolutions keep that promise but
+# for two: on a single channel, and on one small image alone. Neither is run.
+CHANNELS = 3  # a single one gets two empty ones beside it
+ALONE_PIXELS = 128 * 128  # a smaller image that is alone is run twice
 GROUPS = (1, 2, 4, 8, 16, 32)  # tried
 
 
@@ -85,18 +89,27 @@ class Folded:
         """
         self._dtype = torch.bfloat16 if compute.precision == "bfloat16" else torch.float32
         self._compute, self._tuning, self._architecture = compute, tuning, heads[0].architecture
-        self._trunk, self._heads = fold_stacks([trunk], self._dtype), fold_heads(heads, self._dtype, maps_size)
+        self._trunk = tuple(layer.widened(CHANNELS) for layer in fold_stacks([trunk], self._dtype))
+        self._heads = fold_heads(heads, self._dtype, maps_size)
 
     def features(self, batch: Tensor) -> Tensor:
         """See `Executor.features`."""
-        return self._run(self._trunk, batch.to(self._dtype), networks=1)
+        shown = functional.pad(_pair(batch), (0, 0, 0, 0, 0, CHANNELS - batch.shape[1]))
+        return self._run(self._trunk, shown.contiguous(memory_format=torch.channels_last).to(self._dtype), networks=1)[
+            : len(batch)
+        ]
 
     def logits(self, features: Tensor) -> Tensor:
         """See `Executor.logits`."""
-        return self._logits(self._heads, features, self._group(features))
+        paired = _pair(features)
+        return self._logits(self._heads, paired, self._group(paired))[: len(features)]
 
     def analyse(self, features: Tensor) -> tuple[Tensor, Tensor]:
         """See `Executor.analyse`."""
+        logits, saliency = self._analyse(_pair(features))
+        return logits[: len(features)], saliency[: len(features)]
+
+    def _analyse(self, features: Tensor) -> tuple[Tensor, Tensor]:
         logits, saliency = [], []
         for heads, maps in self._maps(self._heads, features, self._group(features)):
             logits.append(self._read_out(heads, maps))
@@ -124,10 +137,12 @@ class Folded:
         return maps
 
     def _read_out(self, heads: FoldedHeads, maps: Tensor) -> Tensor:
-        """Logits (N, g) of maps (N, g, C, h, w)."""
+        """Logits (N, g) of maps (N, g, C, h, w). Long sums are float64, so that their order does not show in float32."""
+        places = maps.flatten(3).permute(0, 3, 1, 2)  # (N, h * w, g, C): as they lie in memory
         if self._architecture.readout == "gap":
-            return (maps.mean(dim=(3, 4)) * heads.decision).sum(dim=2) + heads.bias
-        return (maps * heads.decision).sum(dim=(2, 3, 4)) + heads.bias
+            return (places.mean(dim=1, dtype=torch.float64) * heads.decision).sum(dim=2).float() + heads.bias
+        weighted = places * heads.decision.flatten(2).permute(2, 0, 1)
+        return weighted.sum(dim=1, dtype=torch.float64).sum(dim=2).float() + heads.bias
 
     def _group(self, features: Tensor) -> int:
         """How many heads to run at once on features of this shape."""
@@ -140,6 +155,11 @@ class Folded:
         shape = Shape(self._architecture.name, self._compute, images, height, width, len(self._heads))
         probe = self._heads.some(0, max(allowed))  # enough heads to tell the candidates apart
         return self._tuning.choose(shape, allowed, lambda group: self._logits(probe, features, group))
+
+
+def _pair(batch: Tensor) -> Tensor:
+    """A small image twice where it is alone."""
+    return batch.repeat(2, 1, 1, 1) if len(batch) == 1 and batch.shape[2] * batch.shape[3] < ALONE_PIXELS else batch
 
 
 def _evidence(heads: FoldedHeads, maps: Tensor) -> Tensor:

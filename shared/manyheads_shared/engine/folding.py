@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from manyheads_shared.networks import Head
 
@@ -27,6 +28,10 @@ class Layer:
     def some(self, start: int, stop: int) -> "Layer":
         """The layer of a run of networks."""
         return Layer(self.weight[start:stop], self.bias[start:stop], self.stride)
+
+    def widened(self, channels: int) -> "Layer":
+        """The layer for inputs of at least so many channels, those beyond its own passed over."""
+        return Layer(functional.pad(self.weight, (0, max(0, channels - self.weight.shape[-1]))), self.bias, self.stride)
 
     def flat(self) -> tuple[Tensor, Tensor]:
         """Weight (K * out, in, kernel, kernel), channels last, and bias (K * out,): the networks side by side."""

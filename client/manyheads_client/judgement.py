@@ -1,0 +1,110 @@
+"""Logits to an evidence record: answers, what each is worth under the image's condition, the verdict and its doubts. Pure."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manyheads_client.bundle import Bundle
+from manyheads_client.words import condition_in_words, size_in_words
+from manyheads_shared.calibration import Band, Evidence
+from manyheads_shared.clock import now
+from manyheads_shared.condition import Condition, Stratum, strata
+from manyheads_shared.decision import Circumstances, Verdict, answer, decide, qualify
+from manyheads_shared.digest import Digest
+from manyheads_shared.evidence import EvidenceRecord, ItemExamined, Result, Trial
+from manyheads_shared.support import weigh
+
+SIZE_MARGIN = 1.25  # an image may be so much larger or smaller than those of the suite
+
+Logits = NDArray[np.float32]
+
+
+class Judge:
+    """Judges images by one bundle."""
+
+    def __init__(self, bundle: Bundle, instrument: Digest) -> None:
+        self._instrument, self._titles, self._sides = instrument, bundle.generators, bundle.sides
+        self._detector, self._heads = bundle.detector_band, bundle.head_bands
+        self._evidence = (bundle.detector_evidence, *bundle.heads_evidence)
+
+    def decide(self, logits: Logits) -> Verdict:
+        """What thresholds alone say of logits (1 + K,)."""
+        return decide(logits, self._detector, self._heads, self._titles)
+
+    def judge(
+        self, item: ItemExamined, condition: Condition, logits: Logits, changed: Sequence[tuple[str, Logits]] | None
+    ) -> EvidenceRecord:
+        """Judge one image.
+
+        Args:
+            logits: float32 (1 + K,): the detector's, then each head's.
+            changed: logits of the image after each mild change, by its name; None: not tested.
+        """
+        by_scores = self.decide(logits)
+        found, fits = strata(condition), self._fits(item)
+        results = [
+            _result(float(logit), band, evidence, found, fits=fits)
+            for logit, band, evidence in zip(logits, (self._detector, *self._heads), self._evidence, strict=True)
+        ]
+        trials = None if changed is None else tuple(self._trial(change, of_change) for change, of_change in changed)
+        claimed = self._named(by_scores)
+        verdict, doubts = qualify(
+            by_scores,
+            Circumstances(
+                detector_valid=results[0].valid,
+                heads_valid=[result.valid for result in results[1:]],
+                stable=None if trials is None else all((t.state, t.claimed_by) == (by_scores.state, claimed) for t in trials),
+                condition=condition_in_words(found) if fits else size_in_words(item, self._sides),
+            ),
+            self._titles,
+        )
+        return EvidenceRecord.new(
+            item=item,
+            instrument=self._instrument,
+            condition=condition,
+            strata=found,
+            detector=results[0],
+            heads=tuple(results[1:]),
+            scores_say=by_scores.state,
+            trials=trials,
+            doubts=doubts,
+            state=verdict.state,
+            claimed_by=claimed,
+            explanation=verdict.explanation,
+            created=now(),
+        )
+
+    def _trial(self, change: str, logits: Logits) -> Trial:
+        verdict = self.decide(logits)
+        return Trial(change=change, state=verdict.state, claimed_by=self._named(verdict))
+
+    def _named(self, verdict: Verdict) -> tuple[str, ...]:
+        return tuple(self._titles[i] for i in verdict.claimed_by)
+
+    def _fits(self, item: ItemExamined) -> bool:
+        """Whether the suite has images of about this size."""
+        if self._sides is None:
+            return True
+        side = min(item.width, item.height)
+        return self._sides.shortest / SIZE_MARGIN <= side <= self._sides.longest * SIZE_MARGIN
+
+
+def _result(logit: float, band: Band, evidence: Evidence | None, found: Sequence[Stratum], *, fits: bool) -> Result:
+    given = answer(logit, band)
+    support = weigh(logit, given, evidence, found)
+    ratio = support.ratio
+    return Result(
+        logit=logit,
+        answer=given,
+        log10_ratio=_round(ratio.value) if ratio else None,
+        lower=_round(ratio.lower) if ratio else None,
+        upper=_round(ratio.upper) if ratio else None,
+        valid=support.valid and fits,
+        reach=support.reach,
+    )
+
+
+def _round(log10_ratio: float | None) -> float | None:
+    """Three decimals are a quarter of a percent: more than any ratio here is known to."""
+    return None if log10_ratio is None else round(log10_ratio, 3) + 0.0  # no minus zero

@@ -1,0 +1,84 @@
+"""What a record file is rendered to: tables and reports, by what the user asked for. Each is written whole or not at all."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from manyheads_client.bundle import Bundle
+from manyheads_client.pictures import NO_PICTURES, Pictures, draw_pictures
+from manyheads_client.records import read_instruments, read_latest
+from manyheads_client.report import Selection, build_report, select
+from manyheads_client.tables import load_pyarrow, write_csv, write_parquet
+from manyheads_shared.errors import UsageError
+from manyheads_shared.files import write_atomic
+from manyheads_shared.terminal import progress
+
+
+@dataclass(frozen=True)
+class Renderings:
+    """The files to write."""
+
+    csv: Path | None = None
+    parquet: Path | None = None
+    reports: tuple[Path, ...] = ()  # .html
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """All of them."""
+        return tuple(path for path in (self.csv, self.parquet, *self.reports) if path)
+
+    def verify(self) -> None:
+        """Find out before hours of work what could not be written after them.
+
+        Raises:
+            UsageError: a folder that cannot be written to, a report of an unknown kind, a library that is not installed.
+        """
+        for path in self.reports:
+            if path.suffix.lower() not in _WRITERS:
+                raise UsageError(f"--report {path}: expected a name that ends in {' or '.join(_WRITERS)}")
+        if self.parquet:
+            load_pyarrow()
+        for path in self.paths:
+            _verify_writable(path)
+
+    def write(self, records: Path, bundle: Bundle | None, *, device: str = "auto", precision: str = "auto") -> None:
+        """Render a record file.
+
+        Args:
+            bundle: that made the records, for the pictures of reports; None: reports without pictures.
+        """
+        instrument = next(read_instruments(records), None)
+        if self.csv:
+            write_csv(self.csv, read_latest(records), instrument)
+        if self.parquet:
+            write_parquet(self.parquet, read_latest(records), instrument)
+        if self.reports:
+            selection = select(read_latest(records))
+            pictures = _draw(selection, bundle, device, precision) if bundle else NO_PICTURES
+            for path in self.reports:
+                _WRITERS[path.suffix.lower()](path, selection, pictures)
+
+
+def _draw(selection: Selection, bundle: Bundle, device: str, precision: str) -> Pictures:
+    with progress() as display:
+        task = display.add_task("drawing", total=len(selection.cards))
+        return draw_pictures(
+            selection.cards, bundle, device=device, precision=precision, on_image=lambda: display.advance(task)
+        )
+
+
+def _write_html(path: Path, selection: Selection, pictures: Pictures) -> None:
+    write_atomic(path, build_report(selection, pictures).encode())
+
+
+_WRITERS: dict[str, Callable[[Path, Selection, Pictures], None]] = {".html": _write_html}
+
+
+def _verify_writable(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path}: its folder cannot be made ({error.strerror})") from error
+    if path.is_dir() or not os.access(path.parent, os.W_OK):
+        raise UsageError(f"{path}: expected a file in a folder that can be written to")

@@ -1,0 +1,77 @@
+"""A scan: a stream of items into a record file. What is recorded is passed over, and a kill costs seconds of work at most."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from manyheads_client.analysis import attribute
+from manyheads_client.bundle import Bundle
+from manyheads_client.inputs import Item
+from manyheads_client.records import Record, RecordFile
+
+WRITE_IMAGES = 64  # records synced at once …
+WRITE_SECONDS = 2.0  # … or after this long: what a kill can cost
+
+
+@dataclass(frozen=True)
+class Options:
+    """How images are examined; see `analysis.attribute`."""
+
+    device: str = "auto"
+    precision: str = "auto"
+    stability: bool = False
+    jobs: int | None = None
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """What a scan did."""
+
+    passed: int  # items that were recorded before
+    examined: int  # items that were not, failures included
+    seconds: float
+
+
+def scan(
+    items: Iterable[Item],
+    file: RecordFile,
+    bundle: Bundle,
+    options: Options,
+    on_item: Callable[[], None] = lambda: None,
+) -> Scanned:
+    """Attribute what the record file does not hold yet, writing as it goes.
+
+    Args:
+        on_item: called for every item once its record is made, or found.
+
+    Raises:
+        As `analysis.attribute`; what was examined until then is recorded.
+    """
+    passed = 0
+
+    def left() -> Iterable[Item]:
+        nonlocal passed
+        for item in items:
+            if not file.has(item):
+                yield item
+                continue
+            passed += 1
+            on_item()
+
+    examined = 0
+    pending: list[Record] = []
+    started = written = time.monotonic()
+    results = attribute(
+        left(), bundle, device=options.device, precision=options.precision, stability=options.stability, jobs=options.jobs
+    )
+    try:
+        for result in results:
+            pending.append(result.entry)
+            examined += 1
+            on_item()
+            if len(pending) >= WRITE_IMAGES or time.monotonic() - written > WRITE_SECONDS:
+                file.write(pending)
+                pending, written = [], time.monotonic()
+    finally:
+        file.write(pending)
+    return Scanned(passed, examined, time.monotonic() - started)
