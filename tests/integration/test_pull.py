@@ -1,12 +1,15 @@
 """The client against the real hub over HTTP: pull, attribute, pull again."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from manyheads_client import Attribution, Bundle, attribute
+from manyheads_client.cli import app
 from manyheads_client.exporting import export_bundle
 from manyheads_client.fetch import HttpFetcher
 from manyheads_client.importing import import_pack
@@ -19,7 +22,7 @@ from manyheads_shared.decision import State
 from manyheads_shared.digest import hex_of
 from manyheads_shared.image import Pixels
 from tests.support.live_hub import MAINTAINER, Api, enrol, make_hub, package, serving, work
-from tests.support.makers import make_generator
+from tests.support.makers import SIZE, make_generator
 from tests.support.world import draw_images
 
 
@@ -76,6 +79,13 @@ def test_accepted_heads_arrive_and_attribute(hub: Hub, address: str, store: Stor
     for name in ("alpha", "beta"):
         assert states(bundle, draw_images(name, 20, seed=9)).count((State.ATTRIBUTED, (f"{name}@1",))) >= 15
     assert states(bundle, draw_images("photos", 20, seed=9)).count((State.REAL, ())) >= 18
+
+
+def test_what_scores_are_worth_is_shown_with_its_bound_and_the_sizes_behind_it(hub: Hub, address: str, store: Store) -> None:
+    pull_from(hub, address, store)
+    told = CliRunner().invoke(app, ["show", "--store", str(store.folder)]).stdout
+    assert re.search(r"detector: its scores support an answer at most \d+ to 1, the highest at least [\d.]+ to 1 at 95 %", told)
+    assert f"rest on images whose shorter side has {SIZE} pixels" in told
 
 
 def test_a_pull_again_fetches_nothing(hub: Hub, address: str, store: Store) -> None:
