@@ -1,7 +1,7 @@
 """The parts of an image file, walked within limits before a decoder sees them. Inputs are hostile.
 
 What makes pixels is kept and what is said about them left out, so that no profile, text, preview or appendix can occupy a
-decoder; of a WebP file, which its library walks within limits itself, nothing is. What the parts show is for
+decoder. A WebP file is kept whole: its library walks it in no time itself. What the parts show is for
 `manyheads_shared.image`.
 """
 
@@ -15,7 +15,7 @@ from manyheads_shared.errors import ImageError
 from manyheads_shared.tiff import find_number
 
 MAX_PARTS = 100_000  # segments or chunks: a chunk for each row of the largest picture is fewer, and walking them takes 0.2 s
-MAX_SCANS = 100  # of a JPEG: each visits every pixel, 0.1 s for 100 megapixels; encoders write 10, the most thorough about 60
+MAX_SCANS = 100  # of a JPEG: each visits every pixel, 0.1 s for 100 megapixels; encoders write about 10
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"

@@ -2,9 +2,11 @@
 
 import base64
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
-from tuf.api.metadata import Metadata, MetaFile, Root, Signed, Snapshot, TargetFile, Targets, Timestamp
+from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
 from manyheads_shared.keys import public_pem
 from tests.fuzz.targets import CANARY, GOLDEN, GOLDEN_HEAD, GOLDEN_PRIMARY, SIGNER, get_target, split_artifact
@@ -17,7 +19,7 @@ _ENVELOPES = ("owner.statement.json", "hub.statement.json", "key-proof.json")
 
 def seeds(target: str) -> list[bytes]:
     """The inputs that the mutation of a target's inputs starts from."""
-    found = {
+    makers: dict[str, Callable[[], list[bytes]]] = {
         "image": _images,
         "artifact": _artifacts,
         "document": _documents,
@@ -25,8 +27,8 @@ def seeds(target: str) -> list[bytes]:
         "metadata": _metadata,
         "records": _records,
         CANARY: lambda: [b"nothing"],
-    }[target]()
-    return [data for data in found if len(data) <= get_target(target).max_bytes]
+    }
+    return [data for data in makers[target]() if len(data) <= get_target(target).max_bytes]
 
 
 def _images() -> list[bytes]:
@@ -69,8 +71,8 @@ def _metadata() -> list[bytes]:
     return [b"\n".join(whole), b"\n".join(loose)]
 
 
-def _sign(signed: Signed) -> bytes:
-    metadata = Metadata(signed)
+def _sign(signed: Root | Timestamp | Snapshot | Targets) -> bytes:
+    metadata: Metadata[Any] = Metadata(signed)
     metadata.sign(SIGNER)
     return metadata.to_bytes()
 

@@ -73,7 +73,8 @@ def check_image(data: bytes) -> None:
         except ImageError as error:
             check_line(str(error))
         else:
-            assert (pixels.dtype, pixels.ndim, pixels.shape[2]) == (np.uint8, 3, 3), "no RGB image"
+            assert pixels.dtype == np.uint8, "not 8 bits"
+            assert pixels.shape[2:] == (3,), "not RGB"
             assert min(pixels.shape[:2]) >= MIN_SIDE, "smaller than allowed"
             assert count_pixels(candidate) == pixels.shape[0] * pixels.shape[1], "another size than announced"
 
