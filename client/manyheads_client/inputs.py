@@ -110,7 +110,7 @@ def file_item(path: Path) -> Item:
     """One file as an item."""
     try:
         size = path.stat().st_size
-    except OSError:
+    except (OSError, ValueError):  # a name with a zero byte
         size = None
     return Item(item_name(path), size, lambda: read_image_file(path))
 

@@ -8,6 +8,7 @@ answer. Of several ratios the one nearest to 1 counts; several degradations at o
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from manyheads_shared.calibration import Evidence, Reach
 from manyheads_shared.condition import Stratum
@@ -79,14 +80,12 @@ def ratio_of_answer(answer: Answer, reach: Reach) -> Ratio | None:
 
 
 def _covered(evidence: Evidence) -> list[Rung]:
-    """Every rung that is valid, as all milder ones of its ladder are; mildest first."""
+    """Every rung that was measured to be valid before one of its ladder that was not; mildest first."""
     found: list[Rung] = []
     for ladder, strengths in LADDERS.items():
         valid = {reach.strength: reach.valid for reach in evidence.reach if reach.ladder == ladder}
-        for strength in strengths:
-            if not valid.get(strength, False):
-                break
-            found.append(Rung(ladder, strength))
+        measured = (strength for strength in strengths if strength in valid)
+        found += [Rung(ladder, strength) for strength in takewhile(valid.__getitem__, measured)]
     return found
 
 

@@ -1,5 +1,6 @@
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,9 +52,8 @@ def test_the_quality_of_a_file_with_standard_tables_is_exact(quality: int) -> No
     assert (condition.jpeg_quality, condition.jpeg_from) == (quality, "tables")
 
 
-@pytest.mark.parametrize("mode", ["L", "CMYK"])
-def test_grey_and_cmyk_files_have_a_quality_too(mode: str) -> None:
-    condition = _estimate(_save(make_images(1, size=16)[0], "JPEG", mode=mode, quality=63))
+def test_a_grey_file_has_a_quality_too() -> None:
+    condition = _estimate(_save(make_images(1, size=16)[0], "JPEG", mode="L", quality=63))
     assert (condition.jpeg_quality, condition.jpeg_from) == (63, "tables")
 
 
@@ -79,7 +79,7 @@ def test_a_compression_leaves_its_quality_in_a_png(picture: Pixels, quality: int
 
 def test_a_jpeg_given_as_pixels_is_told_by_its_traces(picture: Pixels) -> None:
     decoded = decode_image(_save(picture, "JPEG", quality=75))
-    condition = estimate_condition(decoded)
+    condition = estimate_condition(replace(decoded, quantisation=()))
 
     assert (condition.jpeg_quality, condition.jpeg_from) == (75, "traces")
 

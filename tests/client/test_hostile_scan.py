@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from manyheads_client import Attribution, Bundle, Failure, attribute
-from manyheads_client.inputs import collect_inputs, item_name
+from manyheads_client.inputs import Inputs
 from manyheads_client.records import RecordFile, read_records
 from manyheads_shared.image import SUFFIXES
 from tests.support.hostile import cases, picture, truncations
@@ -46,14 +46,14 @@ def test_a_scan_of_hostile_files_ends_with_one_record_each(bundle: Bundle, tmp_p
     _write_strange_files(folder)
     for case in (*cases(), *truncations()):
         (folder / case.name).write_bytes(case.data)
-    images = collect_inputs([folder]).images
-    assert {path.suffix for path in images} <= set(SUFFIXES)
+    images = list(Inputs([folder]).items())
+    assert {Path(item.name).suffix for item in images} <= set(SUFFIXES)
 
     results = list(attribute(images, bundle, device="cpu", precision="float32"))
     with RecordFile(tmp_path / "scan.jsonl", bundle.verified.digest) as file:
-        file.write(result.record for result in results)
+        file.write(result.entry for result in results)
 
-    assert [result.name for result in results] == [item_name(path) for path in images]
+    assert [result.name for result in results] == [item.name for item in images]
     assert len(list(read_records(tmp_path / "scan.jsonl"))) == len(images)
     outcomes = {Path(result.name).name: result for result in results}
     for case in cases():
@@ -62,10 +62,10 @@ def test_a_scan_of_hostile_files_ends_with_one_record_each(bundle: Bundle, tmp_p
         elif case.refused is not None:
             assert isinstance(outcomes[case.name], Failure), case.name
     strange = [outcomes[name] for name in ("pipe.png", "zeros without end.png", "nowhere.png", "itself.png")]
-    assert {result.record.error for result in strange if isinstance(result, Failure)} == {"UnreadableImageError"}
+    assert {result.entry.error for result in strange if isinstance(result, Failure)} == {"UnreadableImageError"}
     assert all(isinstance(outcomes[name], Attribution) for name in NAMES)
 
 
 def test_a_name_that_no_file_can_have_is_a_failure(bundle: Bundle) -> None:
     results = list(attribute(["a\0b.png", "x" * 5000 + ".png"], bundle, device="cpu", precision="float32"))
-    assert [result.record.error for result in results if isinstance(result, Failure)] == ["UnreadableImageError"] * 2
+    assert [result.entry.error for result in results if isinstance(result, Failure)] == ["UnreadableImageError"] * 2

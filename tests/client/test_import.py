@@ -19,6 +19,7 @@ from manyheads_client.errors import (
 )
 from manyheads_client.exporting import export_bundle
 from manyheads_client.importing import Imported, import_pack
+from manyheads_client.instrument import warn_of
 from manyheads_client.pack import open_pack
 from manyheads_client.store import Store
 from manyheads_client.update import pull
@@ -201,8 +202,8 @@ def test_a_pack_past_its_date_is_imported_and_every_record_says_so(hub: HubSimul
     hub.expire("snapshot", ago(days=40, hours=1))
     imported = import_from(hub, store, path)
     assert imported.overdue.days == 40
-    assert "(snapshot) expired on" in Bundle.open(store.folder).warnings()[0]
-    assert "40 days before" in Bundle.open(store.folder).warnings()[0]
+    assert "(snapshot) expired on" in warn_of(Bundle.open(store.folder))[0]
+    assert "40 days before" in warn_of(Bundle.open(store.folder))[0]
 
 
 def test_a_pack_longer_past_its_date_than_it_may_be_is_refused(hub: HubSimulator, store: Store, path: Path) -> None:
@@ -299,7 +300,7 @@ def test_a_pull_after_a_late_import_asks_for_what_is_in_date(hub: HubSimulator, 
         pull(store, URL, None, hub)
     hub.expire("timestamp", datetime.now(UTC).replace(microsecond=0) + DAY)
     pull(store, URL, None, hub)
-    assert Bundle.open(store.folder).warnings() == ()
+    assert warn_of(Bundle.open(store.folder)) == ()
 
 
 def test_a_pull_refuses_what_is_older_than_an_import(hub: HubSimulator, store: Store, path: Path) -> None:

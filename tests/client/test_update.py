@@ -4,6 +4,7 @@ import pytest
 
 from manyheads_client.bundle import Bundle
 from manyheads_client.errors import NoBundleError, NotAStoreError, OwnerChangedError, StoreBusyError, WrongRootError
+from manyheads_client.instrument import warn_of
 from manyheads_client.store import Store
 from manyheads_client.update import Pulled, pull
 from manyheads_shared.errors import HubUnreachableError, ManifestError, UsageError
@@ -33,7 +34,7 @@ def test_a_first_pull_brings_a_bundle_that_opens(hub: HubSimulator, store: Store
     bundle = Bundle.open(store.folder)
     assert bundle.generators == ("alpha@1", "beta@1")
     assert bundle.verified.digest == hub.bundle.manifest.digest
-    assert bundle.warnings() == ()
+    assert warn_of(bundle) == ()
 
 
 def test_an_empty_store_says_how_to_fill_it(store: Store) -> None:

@@ -21,6 +21,7 @@ from manyheads_client.errors import (
     RollbackError,
     SequenceError,
 )
+from manyheads_client.instrument import warn_of
 from manyheads_client.store import Store
 from manyheads_client.update import pull
 from manyheads_shared.bundle import BUNDLE_TARGET, object_target
@@ -135,7 +136,7 @@ def test_a_frozen_hub_is_refused_when_its_timestamp_runs_out(hub: HubSimulator, 
     assert held.sequence == 2
     time.sleep(1.6)
     refuse(hub, store, FreezeError, "somebody holds updates back")
-    assert "expired on" in Bundle.open(store.folder).warnings()[0]
+    assert "expired on" in warn_of(Bundle.open(store.folder))[0]
 
 
 @pytest.mark.parametrize(

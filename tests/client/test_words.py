@@ -15,13 +15,13 @@ def read_golden(version: str) -> FullCalibration:
 def test_what_scores_are_worth_is_said_with_its_bound_and_its_reach() -> None:
     calibration = read_golden("v2")
     (head,) = calibration.heads_evidence.values()
-    assert worth("golden@1", head) == ("golden@1: its scores support an answer at most 151 to 1; validated up to jpeg 75")
+    assert worth("golden@1", head) == ("golden@1: its scores support an answer at most 150 to 1; validated up to jpeg 75")
     assert worth("detector", calibration.detector_evidence).endswith("validated up to unchanged images alone")
 
 
 def test_a_bound_on_the_strongest_support_is_said_where_the_hub_gives_one() -> None:
     assert worth("detector", read_golden("v3").detector_evidence) == (
-        "detector: its scores support an answer at most 151 to 1, the highest at least 23 to 1 at 95 %; "
+        "detector: its scores support an answer at most 150 to 1, the highest at least 23 to 1 at 95 %; "
         "validated up to unchanged images alone"
     )
 
