@@ -23,11 +23,11 @@ from skimage import data
 
 from benchmarks.machine import hardware
 from benchmarks.markdown import markdown_table
-from manyheads_client.conditions import estimate_condition
 from manyheads_shared import clock, operations
 from manyheads_shared.condition import READINGS, Condition, strata
 from manyheads_shared.dataset import Item, Kind, scan_dataset
 from manyheads_shared.digest import Digest, digest_bytes
+from manyheads_shared.estimates import estimate_condition
 from manyheads_shared.files import write_atomic
 from manyheads_shared.image import DecodedImage, Pixels, decode_image, read_image
 from manyheads_shared.rungs import RUNGS, Rung, climb

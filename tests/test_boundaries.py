@@ -23,7 +23,7 @@ MUST_NOT_LOAD = {
     "manyheads_client.update": SERVER,
     "manyheads_client.importing": (*SERVER, "torch", "tuf.ngclient"),
     "manyheads_client.analysis": SERVER,
-    "manyheads_client.conditions": (*SERVER, "torch", "matplotlib"),
+    "manyheads_shared.estimates": (*SERVER, "torch", "matplotlib"),
     "manyheads_contributor.cli": (*SERVER, "torch", "matplotlib", "h5py"),
     "manyheads_contributor.train": SERVER,
     "manyheads_hub.cli": ("torch", "flwr"),

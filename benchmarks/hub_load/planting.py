@@ -14,7 +14,7 @@ from manyheads_hub.auth import Caller, authenticate, to_caller
 from manyheads_hub.evaluations import assessment, jobs
 from manyheads_hub.evaluations.challenges import Passed
 from manyheads_hub.evaluations.policy import read_policy
-from manyheads_hub.evaluations.scores import CatalogueScores, Part, Score, Scores
+from manyheads_hub.evaluations.scores import CatalogueScores, Look, Part, Score, Scores
 from manyheads_hub.evaluations.suite import load_suite
 from manyheads_hub.hub import Hub
 from manyheads_hub.primaries import queries as primaries
@@ -24,6 +24,7 @@ from manyheads_hub.tables import SubmissionRow
 from manyheads_shared import networks
 from manyheads_shared.api import BundleInfo, EvaluationInfo, ShareInfo, SourceInfo
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
+from manyheads_shared.condition import Condition
 from manyheads_shared.dataset import Kind
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.manifest import Generator
@@ -82,7 +83,7 @@ class Orchard:
             return publishing.publish(
                 hub,
                 edition,
-                CatalogueScores((_draw_scores(edition, head) for head in (None, *edition.heads)), (SIZE,)),
+                CatalogueScores((_draw_scores(edition, head) for head in (None, *edition.heads)), (LOOK,)),
                 dict.fromkeys(RUNGS, _Degraded(edition)),
                 verify,
             )
@@ -172,6 +173,9 @@ def _to_predicate(generator: Generator, primary: Digest, figures: EvaluationInfo
         contradiction=None,
         created=TIME,
     )
+
+
+LOOK = Look("real", SIZE, Condition(width=SIZE, height=SIZE, jpeg_quality=None, jpeg_from=None, blur=0.5, noise=0.5, scale=1.0))
 
 
 class _Degraded(Mapping[Digest | None, Scores]):

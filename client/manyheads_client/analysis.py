@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from manyheads_client.budget import Budget
 from manyheads_client.bundle import Bundle
-from manyheads_client.conditions import estimate_condition
 from manyheads_client.inputs import Item, file_item
 from manyheads_client.instrument import describe_instrument
 from manyheads_client.item import describe_file, describe_pixels
@@ -27,10 +26,11 @@ from manyheads_shared.clock import now
 from manyheads_shared.condition import Condition
 from manyheads_shared.decision import State
 from manyheads_shared.errors import ImageError, ManyheadsError
+from manyheads_shared.estimates import estimate_condition
 from manyheads_shared.evidence import EvidenceRecord, Examined, FailureRecord, Instrument, ItemExamined
 from manyheads_shared.image import MAX_PIXELS, MIN_SIDE, DecodedImage, Pixels, count_pixels, decode_image
 from manyheads_shared.manifest import Preprocessing
-from manyheads_shared.preprocess import MAX_NATIVE_PIXELS, fit_image
+from manyheads_shared.preprocess import MAX_NATIVE_PIXELS, fit_decoded, fit_image
 
 if TYPE_CHECKING:
     from manyheads_shared.scoring import Scorer
@@ -208,11 +208,10 @@ def _examine(item: Item, spec: Preprocessing, budget: Budget, *, stability: bool
 
 def _ready(item: ItemExamined, decoded: DecodedImage, spec: Preprocessing, *, stability: bool) -> _Ready:
     """Fit an image. Its condition is that of the picture the network sees: the hub climbed its ladders there."""
-    fitted = fit_image(decoded.pixels, spec)
-    seen = replace(decoded, pixels=fitted, quantisation=() if item.resampled else decoded.quantisation)
+    seen = fit_decoded(decoded, spec)
     condition = estimate_condition(seen)
     changed = change_mildly(decoded.pixels) if stability else {}
-    return _Ready(item, condition, fitted, {change: fit_image(pixels, spec) for change, pixels in changed.items()})
+    return _Ready(item, condition, seen.pixels, {change: fit_image(pixels, spec) for change, pixels in changed.items()})
 
 
 def _as_item(source: ImageSource, number: int) -> Item:

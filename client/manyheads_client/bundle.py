@@ -10,6 +10,7 @@ from manyheads_shared.bundle import BUNDLE_TARGET, VerifiedBundle, verify_bundle
 from manyheads_shared.calibration import Band, BoundedCalibration, Evidence, FullCalibration, Sides
 from manyheads_shared.canonical import MAX_DOCUMENT_BYTES
 from manyheads_shared.clock import write_time
+from manyheads_shared.condition import Usual
 from manyheads_shared.digest import hex_of
 from manyheads_shared.errors import VerificationError
 from manyheads_shared.evidence import UpdateMetadata
@@ -85,6 +86,12 @@ class Bundle:
         """How large the suite's images are; None where the hub did not say."""
         calibration = self.verified.calibration
         return calibration.sides if isinstance(calibration, BoundedCalibration) else None
+
+    @property
+    def usual(self) -> Usual | None:
+        """What the suite's images show, nothing having been done to them; None where the hub did not say."""
+        calibration = self.verified.calibration
+        return calibration.usual if isinstance(calibration, BoundedCalibration) else None
 
     def scorer(self, compute: "Compute") -> "Scorer":
         """Return the networks on a device, built on the first use.

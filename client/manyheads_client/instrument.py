@@ -56,6 +56,7 @@ def describe_instrument(bundle: Bundle, compute: "Compute") -> Instrument:
             heads_alpha=calibration.heads_alpha,
             miss_alpha=calibration.miss_alpha,
             sides=bundle.sides,
+            usual=bundle.usual,
         ),
         detector=_standing(bundle.detector_band, bundle.detector_evidence),
         heads=heads,

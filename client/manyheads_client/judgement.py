@@ -24,7 +24,8 @@ class Judge:
     """Judges images by one bundle."""
 
     def __init__(self, bundle: Bundle, instrument: Digest) -> None:
-        self._instrument, self._titles, self._sides = instrument, bundle.generators, bundle.sides
+        self._instrument, self._titles = instrument, bundle.generators
+        self._sides, self._usual = bundle.sides, bundle.usual
         self._detector, self._heads = bundle.detector_band, bundle.head_bands
         self._evidence = (bundle.detector_evidence, *bundle.heads_evidence)
 
@@ -42,7 +43,7 @@ class Judge:
             changed: logits of the image after each mild change, by its name; None: not tested.
         """
         by_scores = self.decide(logits)
-        found, fits = strata(condition), self._fits(item)
+        found, fits = strata(condition, self._usual), self._fits(item)
         results = [
             _result(float(logit), band, evidence, found, fits=fits)
             for logit, band, evidence in zip(logits, (self._detector, *self._heads), self._evidence, strict=True)

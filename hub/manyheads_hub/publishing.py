@@ -201,7 +201,7 @@ def _build(
         suite=edition.suite.digest,
         detector_scores=detector_scores,
         heads=entries(),
-        shorter_sides=measured.shorter_sides,
+        looks=measured.looks,
         degraded=degraded,
         left_out=[_to_left_out(row, primary) for row in catalogue.left_out_heads(session, primary)],
         owner_keys={key.key_id: key.public_key for key in signers.values()},

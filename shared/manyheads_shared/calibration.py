@@ -20,6 +20,7 @@ from typing import Annotated, ClassVar, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from manyheads_shared.condition import Usual
 from manyheads_shared.dataset import Kind
 from manyheads_shared.digest import Digest
 from manyheads_shared.document import MAX_INTEGER, Count, Document, Value
@@ -136,6 +137,7 @@ class BoundedCalibration(FullCalibration):
     FORMAT: ClassVar[str] = "manyheads.calibration/3"
 
     sides: Sides  # of the suite's images behind any figure here
+    usual: Usual  # what these images show, nothing having been done to them
     detector_evidence: BoundedEvidence
     heads_evidence: Mapping[DigestField, BoundedEvidence]
 

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from manyheads_shared.bundle import KeyId, LeftOut
 from manyheads_shared.calibration import Band, Reach, Sides
-from manyheads_shared.condition import Condition, Stratum
+from manyheads_shared.condition import Condition, Stratum, Usual
 from manyheads_shared.decision import Answer, State
 from manyheads_shared.document import Count, Document, Fraction, Value
 from manyheads_shared.manifest import DigestField, Generator, Name, Time
@@ -83,6 +83,7 @@ class CalibrationUsed(Value):
     heads_alpha: Fraction  # of images of any other origin, those that may be claimed by any head at all
     miss_alpha: Fraction  # of a network's own images, those that may be missed outright
     sides: Sides | None  # of the suite's images; None: the hub did not say
+    usual: Usual | None  # what these show, nothing having been done to them; likewise
 
 
 class Standing(Value):

@@ -7,7 +7,7 @@ Source: the published code's facts; Frank et al. 2020 for the representation.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from scipy import fft
 
 from manyheads_shared.artifact import PrimaryArtifact
 from manyheads_shared.errors import ImageError, ImageTooLargeError
-from manyheads_shared.image import Pixels
+from manyheads_shared.image import DecodedImage, Pixels
 from manyheads_shared.manifest import Preprocessing
 
 MAX_NATIVE_PIXELS = 16 << 20  # of an image scored as it is: every layer's memory grows with it
@@ -90,6 +90,17 @@ def fit_image(pixels: Pixels, spec: Preprocessing) -> Pixels:
         return square
     resized = Image.fromarray(square).resize((size, size), Image.Resampling.LANCZOS)
     return np.asarray(resized, dtype=np.uint8)
+
+
+def fit_decoded(decoded: DecodedImage, spec: Preprocessing) -> DecodedImage:
+    """Bring a decoded image to the manifest's size; its quantisation tables are kept as long as its blocks are.
+
+    Raises:
+        ImageError: as `fit_image`.
+    """
+    height, width = decoded.pixels.shape[:2]
+    tables = () if is_resampled(width, height, spec) else decoded.quantisation
+    return replace(decoded, pixels=fit_image(decoded.pixels, spec), quantisation=tables)
 
 
 def is_resampled(width: int, height: int, spec: Preprocessing) -> bool:

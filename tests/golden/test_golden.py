@@ -40,7 +40,7 @@ SHA256 = {
     "failure.json": "9242adadd7dd459a1cc6c6df8d42413c30c80ff14979516e6c4d3bf09389eedc",
     "head.safetensors": "9ea740e3b03c170ea29cf698ff95141f92284e2a22cbf4928cb0b6e0863248f0",
     "hub.statement.json": "427a5ce4e3ddc4c2c902ec541cdf36258ba4092b8b4d672a5696048ac24dbae5",
-    "instrument.json": "989bfbeb2b2ca3fe08d74400a3c114053a61625721475eeccf03f4d6580770ed",
+    "instrument.json": "9f4edd67ad35980a75b468234e90e16e9b8d04c81be8ca56127bd597fc832c5e",
     "owner.statement.json": "3de23766c87a370bfdf7446453cd329e9ef986aa59c56e966fe3935705586737",
     "pack.tar": "0d775d548842822344590cf132ec5f5d5133d1574bfdfafbd8e7cfc908c0bd71",
     "picture.png": "3fb1bfb1af0b675045cb6442db59e4eac688efdec99ce0864abb2e12a9610b70",
@@ -62,10 +62,10 @@ DOCUMENTS: dict[str, type[Document]] = {
 V2 = Path(__file__).parent / "v2"
 SHA256_V2 = {
     "calibration.json": "224e1b04753fb62453ee9a73f1c4698bd95da3e19f94d8393e8e323de3c69185",
-    "evidence.json": "f33defab89136e5bbcf7685c18f0c6c64f4d8b6b3df4b2635227bd795e131443",
+    "evidence.json": "808745a653900edf39bf59c6d8f73c8a5b752c26204486533f8f7db7624ba7c8",
 }
 V3 = Path(__file__).parent / "v3"
-SHA256_V3 = {"calibration.json": "d40a4c5616aadcf87ea24d8e7bfdbc61ecf266d1f443565160e025470f02dddf"}
+SHA256_V3 = {"calibration.json": "b7a454367cfa59b0199d27a1f2821eeceacac3aa11da419c735814dc1cc876cf"}
 
 
 def _bundle() -> VerifiedBundle:

@@ -35,6 +35,7 @@ from manyheads_shared.calibration import (
     fit_thresholds,
 )
 from manyheads_shared.compute import choose_compute
+from manyheads_shared.condition import Usual
 from manyheads_shared.decision import answer, decide
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.evidence import FailureRecord
@@ -355,6 +356,7 @@ def write_v3(folder: Path) -> None:
     calibration = BoundedCalibration.new(
         **bands.model_dump(exclude={"format"}),
         sides=Sides(shortest=64, longest=1024),
+        usual=Usual(jpeg=85, scale=0.35, blur=1.2, noise=2.5),
         detector_evidence=bounded(second.detector_evidence),
         heads_evidence={head: bounded(evidence) for head, evidence in second.heads_evidence.items()},
     )

@@ -7,9 +7,10 @@ from securesystemslib.signer import SSlibKey
 from manyheads_hub.bundles.build import BuiltBundle, build_bundle
 from manyheads_hub.evaluations.gate import evaluate
 from manyheads_hub.evaluations.policy import Policy
-from manyheads_hub.evaluations.scores import Scores
+from manyheads_hub.evaluations.scores import Look, Scores
 from manyheads_shared.bundle import BundleHead, LeftOut
 from manyheads_shared.calibration import BoundedEvidence, Sides, read_calibration
+from manyheads_shared.condition import Condition
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.errors import BundleError
 from manyheads_shared.keys import generate_key, parse_public_key, public_pem
@@ -47,6 +48,10 @@ def head_scores(name: str = "alpha", head: Digest = HEAD) -> Scores:
     return make_scores(rows, [row.model_copy(update={"head": 100.0}) for row in OUTSIDE], head=head)
 
 
+PRISTINE = Condition(width=64, height=64, jpeg_quality=None, jpeg_from=None, blur=0.5, noise=0.5, scale=1.0)
+LOOKS = (Look("real", 64, PRISTINE), Look("real", 300, PRISTINE), Look("generated", 96, PRISTINE))
+
+
 def build(
     *heads: tuple[BundleHead, Scores],
     detector: Scores = DETECTOR,
@@ -62,7 +67,7 @@ def build(
         suite=SUITE,
         detector_scores=detector,
         heads=heads,
-        shorter_sides=(64, 300, 96),
+        looks=LOOKS,
         left_out=left_out,
         owner_keys=KEYS,
         hub_key=HUB_KEY,

@@ -47,7 +47,7 @@ def measure_detector(primary: PrimaryArtifact, suite: Suite) -> Scores:
 
 def test_every_image_is_scored_as_the_client_would_score_it(suite: Suite, proofs: list[bytes]) -> None:
     rows = measure_head(PRIMARY, HEAD, suite, proofs, COMPUTE).scores.rows
-    pixels = {image.digest: image.decode() for image in suite.images} | {
+    pixels = {image.digest: image.decode().pixels for image in suite.images} | {
         digest_bytes(proof): decode_image(proof).pixels for proof in proofs
     }
     expected = Scorer(PRIMARY, [HEAD], COMPUTE).score([pixels[row.digest] for row in rows])
@@ -192,5 +192,6 @@ def test_the_sizes_of_what_was_scored_are_told_without_those_of_external_images(
     write_dataset(folder, {"generated/large": 1}, size=80)
     write_dataset(folder, {"external/real/huge": 1}, size=200)
     (folder / "real/celeba/broken.png").write_bytes(b"no picture")
-    sides = measure_catalogue(PRIMARY, [], load_suite(folder, {}), COMPUTE).shorter_sides
-    assert sorted(sides) == [SIZE] * 11 + [80]
+    looks = measure_catalogue(PRIMARY, [], load_suite(folder, {}), COMPUTE).looks
+    assert sorted(look.shorter_side for look in looks) == [SIZE] * 11 + [80]
+    assert {(look.condition.width, look.condition.height) for look in looks} == {(SIZE, SIZE)}  # as the network sees them

@@ -23,7 +23,7 @@ def read_all(folder: Path) -> list[bytes]:
 
 
 def decode_all(suite: Suite) -> None:
-    list(work_ahead(suite.images, lambda image: image.decode().shape))
+    list(work_ahead(suite.images, lambda image: image.decode().pixels.shape))
 
 
 def parts(suite: Suite, label: str) -> list[str]:
@@ -94,7 +94,7 @@ def test_proofs_are_labelled_once_each_and_halved(folder: Path) -> None:
     labelled = label_proofs("beta", [*proofs, proofs[0]])
     assert [image.digest for image in labelled] == sorted(digest_bytes(proof) for proof in proofs)
     assert {(str(image.label), image.proof) for image in labelled} == {("generated/beta", True)}
-    assert labelled[0].decode().shape == (SIZE, SIZE, 3)
+    assert labelled[0].decode().pixels.shape == (SIZE, SIZE, 3)
 
 
 def test_only_a_few_images_are_in_memory_before_their_turn(folder: Path) -> None:

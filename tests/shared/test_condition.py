@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from manyheads_shared.condition import READINGS, Condition, Stratum, strata
+from manyheads_shared.condition import READINGS, Condition, Stratum, find_usual, strata
 from manyheads_shared.rungs import LADDERS, RUNGS, Ladder, Rung
 
 UNTOUCHED: dict[str, Any] = {
@@ -16,7 +16,7 @@ UNTOUCHED: dict[str, Any] = {
     "scale": 1.0,
 }
 
-HIDDEN = (Rung("scale", 0.75), Rung("scale", 0.5), Rung("blur", 0.5), Rung("blur", 1.0))
+HIDDEN = (Rung("scale", 0.75), Rung("blur", 0.5))
 
 
 def _condition(**changes: Any) -> Condition:
@@ -91,3 +91,22 @@ def test_a_condition_reads_back_as_it_was_written() -> None:
     condition = _condition(jpeg_quality=75, jpeg_from="tables", blur=1.1)
 
     assert Condition.model_validate_json(condition.model_dump_json()) == condition
+
+
+def test_without_a_suite_what_is_usual_is_where_images_at_large_lie() -> None:
+    usual = find_usual({})
+    assert usual.model_dump() == {ladder: reading.dead_zone for ladder, reading in READINGS.items()}
+
+
+def test_what_nineteen_of_twenty_images_of_either_kind_show_is_usual() -> None:
+    compressed = [_condition(jpeg_quality=70 + i, jpeg_from="tables") for i in range(20)]
+    usual = find_usual({"real": compressed, "generated": compressed})
+    assert usual.jpeg == 71  # one of the twenty is stronger
+    assert strata(_at("jpeg", 71), usual) == ()
+    assert strata(_at("jpeg", 70), usual) == (Stratum("jpeg", 70, Rung("jpeg", 50)),)
+
+
+def test_what_one_kind_alone_shows_is_not_usual() -> None:
+    soft, sharp = [_condition(blur=1.5)] * 20, [_condition()] * 20
+    assert find_usual({"real": soft, "generated": sharp}) == find_usual({})
+    assert find_usual({"real": soft, "generated": []}).blur == 1.5

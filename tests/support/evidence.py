@@ -4,7 +4,7 @@ from typing import Any
 
 from manyheads_shared.bundle import LeftOut
 from manyheads_shared.calibration import Band, Reach, Sides
-from manyheads_shared.condition import Condition, Stratum
+from manyheads_shared.condition import Condition, Stratum, Usual
 from manyheads_shared.decision import Answer, State
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.evidence import (
@@ -29,6 +29,7 @@ BAND = Band(low=-0.5, high=1.75, negatives=150, positives=60, resolved=True)
 RECALL = Bound(share=0.975, lower=0.868, upper=0.9987, hits=39, total=40)
 CLAIMED = Bound(share=0.0, lower=0.0, upper=0.0881, hits=0, total=40)
 WORST = SourceResult(kind="generated", source="old", external=False, yes=CLAIMED)
+USUAL = Usual(jpeg=95, scale=0.35, blur=1.2, noise=2.5)
 REACH = Reach(ladder="jpeg", strength=90.0, recall=RECALL, real=CLAIMED, worst=WORST, valid=True)
 
 
@@ -59,6 +60,7 @@ def make_instrument(**change: Any) -> Instrument:
             heads_alpha=0.01,
             miss_alpha=0.05,
             sides=Sides(shortest=32, longest=1024),
+            usual=USUAL,
         ),
         "detector": standing,
         "heads": (head,),

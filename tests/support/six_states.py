@@ -14,6 +14,7 @@ from manyheads_shared.artifact import read_head, read_primary
 from manyheads_shared.bundle import LeftOut
 from manyheads_shared.calibration import Band, BoundedCalibration, BoundedEvidence, Calibration, Reach, Sides, fit_thresholds
 from manyheads_shared.compute import choose_compute
+from manyheads_shared.condition import find_usual
 from manyheads_shared.decision import State, decide
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.image import Pixels
@@ -78,6 +79,7 @@ def make_six_states(images: list[Pixels], *, names: tuple[str, ...] = NAMES, siz
     data = BoundedCalibration.new(
         **before.model_dump(exclude={"format", "detector", "heads"}),
         sides=Sides(shortest=side, longest=side),
+        usual=find_usual({}),
         detector=detector,
         heads=dict(zip(digests, bands, strict=True)),
         detector_evidence=_evidence(logits[:, 0], detector),

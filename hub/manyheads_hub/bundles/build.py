@@ -1,5 +1,6 @@
 """Accepted heads and their scores to a bundle: its manifest and its calibration. Pure; signing is for `signing`."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,9 +10,11 @@ from securesystemslib.signer import SSlibKey
 from manyheads_hub.bundles.evidence import build_evidence
 from manyheads_hub.evaluations.claims import is_of
 from manyheads_hub.evaluations.policy import Policy
-from manyheads_hub.evaluations.scores import Score, Scores, by_source, detector_logits, head_logits
+from manyheads_hub.evaluations.scores import Look, Score, Scores, by_source, detector_logits, head_logits
 from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut
 from manyheads_shared.calibration import BoundedCalibration, Calibration, Sides, Sources, build_calibration
+from manyheads_shared.condition import Condition, find_usual
+from manyheads_shared.dataset import Kind
 from manyheads_shared.digest import Digest, short
 from manyheads_shared.errors import BundleError
 from manyheads_shared.keys import public_pem
@@ -36,7 +39,7 @@ def build_bundle(
     suite: Digest,
     detector_scores: Scores,
     heads: Iterable[tuple[BundleHead, Scores]],
-    shorter_sides: Sequence[int],
+    looks: Sequence[Look],
     degraded: Mapping[Rung, Mapping[Digest | None, Scores]],
     left_out: Sequence[LeftOut],
     owner_keys: Mapping[str, str],
@@ -51,7 +54,7 @@ def build_bundle(
     Args:
         suite: digest of the suite that all scores were measured on (`measure.measure_catalogue`).
         heads: the listed heads in the order of the bundle, each with its scores; read once.
-        shorter_sides: in pixels, of the images behind the scores that are not external; at least one where there are such.
+        looks: of the images behind the scores that are not external; at least one where there are such.
         degraded: scores of part of the suite's test half on every rung, by head; the detector's under None.
         owner_keys: public keys by key id, PEM; those of owners without a head are left away.
         policy: says which shares of false answers the thresholds may allow, as it does at the gate.
@@ -83,8 +86,7 @@ def build_bundle(
         detector_alpha=policy.detector_alpha,
         heads_alpha=policy.heads_alpha,
     )
-    sides = Sides(shortest=min(shorter_sides), longest=max(shorter_sides))  # there are some, now that bands are fitted
-    calibration = _add_evidence(bands_alone, detector_scores, entries, degraded, policy, sides=sides)
+    calibration = _add_evidence(bands_alone, detector_scores, entries, degraded, policy, looks=looks)
     used = {entry.owner_key for entry, _ in entries}
     manifest = BundleManifest.new(
         hub=hub,
@@ -107,16 +109,21 @@ def _add_evidence(
     degraded: Mapping[Rung, Mapping[Digest | None, Scores]],
     policy: Policy,
     *,
-    sides: Sides,
+    looks: Sequence[Look],
 ) -> BoundedCalibration:
-    """Say beside the bands what the scores are worth."""
+    """Say beside the bands what the scores are worth, and for what images."""
+    shorter_sides = [look.shorter_side for look in looks]  # there are some, now that bands are fitted
+    conditions: dict[Kind, list[Condition]] = defaultdict(list)
+    for look in looks:
+        conditions[look.kind].append(look.condition)
 
     def of(head: Digest | None) -> dict[Rung, Scores]:
         return {rung: scores[head] for rung, scores in degraded.items()}
 
     return BoundedCalibration.new(
         **bands.model_dump(exclude={"format"}, round_trip=True),
-        sides=sides,
+        sides=Sides(shortest=min(shorter_sides), longest=max(shorter_sides)),
+        usual=find_usual(conditions),
         detector_evidence=build_evidence(
             detector_scores,
             of(None),

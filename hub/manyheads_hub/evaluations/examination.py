@@ -129,7 +129,7 @@ def _photographs(suite: Suite, task: Task) -> list[Pixels]:
     spec = task.primary.manifest.preprocessing
 
     def fit(image: SuiteImage) -> Pixels:
-        return fit_image(image.decode(), spec)
+        return fit_image(image.decode().pixels, spec)
 
     fitted = (pixels for _, pixels in work_ahead(chosen[:TRIGGER_PHOTOGRAPHS], fit))
     return [pixels for pixels in fitted if not isinstance(pixels, ImageError)]

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 
 from manyheads_hub.evaluations.pictures import Picture, draw_picture
 from manyheads_hub.evaluations.quick import choose_sample
-from manyheads_hub.evaluations.scores import CatalogueScores, Score, Scores, Unusable
+from manyheads_hub.evaluations.scores import CatalogueScores, Look, Score, Scores, Unusable
 from manyheads_hub.evaluations.suite import MAX_REASON, Progress, Suite, SuiteImage, label_proofs, work_ahead
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact
 from manyheads_shared.compute import Compute, software
 from manyheads_shared.digest import Digest
 from manyheads_shared.errors import ImageError
+from manyheads_shared.estimates import estimate_condition
 from manyheads_shared.image import Pixels
-from manyheads_shared.preprocess import fit_image
+from manyheads_shared.preprocess import fit_decoded
 from manyheads_shared.rungs import RUNGS, Rung, climb
 from manyheads_shared.scoring import Scorer
 
@@ -63,10 +64,10 @@ def measure_catalogue(
         NonFiniteScoreError: a network gives NaN or infinity.
         DigestMismatchError: a suite image changed since the suite was loaded.
     """
-    run = _Pass(primary, heads, suite, compute, total=len(suite.images), on_batch=on_batch)
+    run = _Pass(primary, heads, suite, compute, total=len(suite.images), on_batch=on_batch, with_looks=True)
     run.score(suite.images)
     each = (run.document(head, column) for column, head in enumerate([None, *(head.digest for head in heads)]))
-    return CatalogueScores(each, run.shorter_sides())
+    return CatalogueScores(each, run.looks())
 
 
 def measure_head(
@@ -195,14 +196,15 @@ class _Pass:
         on_batch: Progress | None,
         change: Change | None = None,
         scorer: Scorer | None = None,
+        with_looks: bool = False,
     ) -> None:
-        self._change = change
+        self._change, self._with_looks = change, with_looks
         self._primary, self._suite, self._compute = primary, suite, compute
         self._scorer = scorer or Scorer(primary, heads, compute)
         self._total, self._on_batch = total, on_batch
         self._scored: list[tuple[SuiteImage, Logits]] = []  # logits (1 + K,)
         self._unusable: list[Unusable] = []
-        self._sides: list[tuple[SuiteImage, int]] = []  # shorter ones, pixels, before fitting
+        self._looks: list[tuple[SuiteImage, Look]] = []
 
     def score(self, images: Sequence[SuiteImage]) -> None:
         """Score images."""
@@ -249,9 +251,9 @@ class _Pass:
         """Return the scores of the detector, then those of each head."""
         return tuple(self.document(head, column) for column, head in enumerate([None, *(head.digest for head in heads)]))
 
-    def shorter_sides(self) -> tuple[int, ...]:
-        """Return the shorter sides, in pixels as they came, of what was scored and is not external."""
-        return tuple(side for image, side in self._sides if not image.label.external)
+    def looks(self) -> tuple[Look, ...]:
+        """Return what was scored and is not external, as it looked; nothing unless that was asked for."""
+        return tuple(look for image, look in self._looks if not image.label.external)
 
     def columns(self, start: int) -> Logits:
         """Return the logits of the networks from column `start` on, float32 (N, K)."""
@@ -264,17 +266,21 @@ class _Pass:
         members: list[SuiteImage] = []
         pixels: list[Pixels] = []
 
-        def prepare(image: SuiteImage) -> tuple[Pixels, int]:
+        def prepare(image: SuiteImage) -> tuple[Pixels, Look | None]:
             decoded = image.decode()
-            fitted = fit_image(decoded, spec)
-            return (self._change(fitted, image.digest) if self._change else fitted), min(decoded.shape[:2])
+            seen = fit_decoded(decoded, spec)
+            look = None
+            if self._with_looks:
+                look = Look(image.label.kind, min(decoded.pixels.shape[:2]), estimate_condition(seen))
+            return (self._change(seen.pixels, image.digest) if self._change else seen.pixels), look
 
         for image, prepared in work_ahead(images, prepare):
             if isinstance(prepared, ImageError):
                 self._unusable.append(Unusable(digest=image.digest, reason=str(prepared)[:MAX_REASON]))
                 continue
-            fitted, side = prepared
-            self._sides.append((image, side))
+            fitted, look = prepared
+            if look:
+                self._looks.append((image, look))
             if pixels and (fitted.shape != pixels[0].shape or (len(pixels) + 1) * _area(fitted) > BATCH_PIXELS):
                 yield members, pixels
                 members, pixels = [], []

@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field
 
 from manyheads_shared.calibration import Sources
+from manyheads_shared.condition import Condition
 from manyheads_shared.dataset import Kind
 from manyheads_shared.digest import Digest
 from manyheads_shared.document import Document, Value
@@ -58,11 +59,20 @@ class Scores(Document):
 
 
 @dataclass(frozen=True)
+class Look:
+    """What one suite image is like."""
+
+    kind: Kind
+    shorter_side: int  # pixels, as it came
+    condition: Condition  # as the network sees it
+
+
+@dataclass(frozen=True)
 class CatalogueScores:
     """What a suite showed of a catalogue: what a bundle is calibrated from."""
 
     each: Iterator[Scores]  # the detector's own scores, then each head's
-    shorter_sides: tuple[int, ...]  # pixels, as they came, of the images that have scores and are not external
+    looks: tuple[Look, ...]  # of the images that have scores and are not external
 
 
 def split_parts(digests: Iterable[Digest]) -> dict[Digest, Part]:

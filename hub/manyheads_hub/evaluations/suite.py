@@ -17,7 +17,7 @@ from manyheads_shared.canonical import to_canonical
 from manyheads_shared.dataset import Kind, scan_dataset
 from manyheads_shared.digest import Digest, digest_bytes, verify_digest
 from manyheads_shared.errors import ImageError
-from manyheads_shared.image import Pixels, decode_image
+from manyheads_shared.image import DecodedImage, decode_image
 
 DECODE_AHEAD = 16  # images decoded before their turn, at most: 600 MB of 12-megapixel photographs
 MAX_REASON = 500  # characters, as `Unusable` takes them
@@ -48,8 +48,8 @@ class SuiteImage:
     proof: bool  # of the head under evaluation
     read: ReadBytes = field(compare=False, repr=False)  # returns the bytes that `digest` names
 
-    def decode(self) -> Pixels:
-        """Decode the image, uint8 (H, W, 3).
+    def decode(self) -> DecodedImage:
+        """Decode the image.
 
         Raises:
             ImageError: it cannot be decoded.
@@ -57,7 +57,7 @@ class SuiteImage:
         """
         data = self.read()
         verify_digest(f"suite image in {self.label}", data, self.digest)
-        return decode_image(data).pixels
+        return decode_image(data)
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ def survey_suite(folder: Path, policy: Policy, on_image: Progress | None = None)
     suite = load_suite(folder, {})
     notes = [f"{paths[unusable.digest]}: left out, {unusable.reason}" for unusable in suite.set_aside]
     usable: list[SuiteImage] = []
-    for done, (image, result) in enumerate(work_ahead(suite.images, lambda image: image.decode().shape), start=1):
+    for done, (image, result) in enumerate(work_ahead(suite.images, lambda image: image.decode().pixels.shape), start=1):
         if isinstance(result, ImageError):
             notes.append(f"{paths[image.digest]}: left out, {result}")
         else:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from manyheads_client.conditions.quantisation import luminance_tables
+from manyheads_shared.estimates.quantisation import luminance_tables
 from manyheads_shared.image import Pixels
 
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # JFIF's, of R, G, B

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads_client.conditions.sampling import Lines
+from manyheads_shared.estimates.sampling import Lines
 
 _KERNEL = np.array([1, 4, 6, 4, 1]) / 16  # of variance 1
 _MIN_STEP = 12.0  # grey levels from one pixel to the next; gentler ones are shading, texture and noise

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from manyheads_client.conditions.sampling import Lines
+from manyheads_shared.estimates.sampling import Lines
 
 _BANDS = 32  # parts of the band, from 0 to Nyquist
 _FALL = 2.4  # exponent by which power falls with frequency in pictures that fill their band, along a line (measured)

@@ -1,12 +1,12 @@
 """One image to its condition. What is measured, and how, is for the estimators beside this module."""
 
-from manyheads_client.conditions.blur import estimate_blur
-from manyheads_client.conditions.noise import estimate_noise
-from manyheads_client.conditions.quantisation import nearest_quality
-from manyheads_client.conditions.sampling import take_blocks, take_centre, take_lines
-from manyheads_client.conditions.scale import estimate_scale
-from manyheads_client.conditions.traces import find_quality
 from manyheads_shared.condition import Condition
+from manyheads_shared.estimates.blur import estimate_blur
+from manyheads_shared.estimates.noise import estimate_noise
+from manyheads_shared.estimates.quantisation import nearest_quality
+from manyheads_shared.estimates.sampling import take_blocks, take_centre, take_lines
+from manyheads_shared.estimates.scale import estimate_scale
+from manyheads_shared.estimates.traces import find_quality
 from manyheads_shared.image import DecodedImage
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from manyheads_client.conditions import estimate_condition
-from manyheads_client.conditions.quantisation import nearest_quality
 from manyheads_shared import operations
 from manyheads_shared.condition import Condition, strata
 from manyheads_shared.digest import digest_bytes
+from manyheads_shared.estimates import estimate_condition
+from manyheads_shared.estimates.quantisation import nearest_quality
 from manyheads_shared.image import Pixels, decode_image
 from manyheads_shared.rungs import RUNGS, Rung, climb
 from tests.support.makers import make_images
