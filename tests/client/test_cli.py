@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -71,6 +72,37 @@ def test_attribute_json_is_the_records_and_nothing_else(lab: Path) -> None:
     ((record,), (instrument,)) = value["records"], value["instruments"]
     assert record["format"] == "manyheads.evidence/2"
     assert len(record["heads"]) == len(instrument["heads"]) == 3
+
+
+def test_lists_archives_and_tables_go_together(lab: Path, tmp_path: Path) -> None:
+    images = sorted((lab / "images").iterdir())
+    with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
+        archive.write(images[0], "a.png")
+    (tmp_path / "names").write_text(f"{images[1]}\n{tmp_path / 'gone.png'}\n")
+    table = tmp_path / "t.csv"
+    result = run("attribute", tmp_path / "z.zip", "--list", tmp_path / "names", "--store", lab / "store", "--csv", table)
+    assert result.exit_code == 0
+    assert f"{tmp_path}/z.zip!/a.png" in result.stdout
+    assert table.read_text().count("\n") == 4
+
+
+def test_one_image_on_standard_input(lab: Path) -> None:
+    image = (lab / "images" / "000.png").read_bytes()
+    result = CliRunner().invoke(app, ["attribute", "-", "--store", str(lab / "store"), "--json"], input=image)
+    (record,) = json.loads(result.stdout)["records"]
+    assert record["item"]["name"] == "stdin"
+
+
+def test_nothing_to_examine_says_what_to_do(lab: Path) -> None:
+    result = run("attribute", "--store", lab / "store")
+    assert isinstance(result.exception, DatasetError)
+    assert "name images or folders" in str(result.exception)
+
+
+def test_a_report_of_an_unknown_kind_is_refused_before_any_work(lab: Path, tmp_path: Path) -> None:
+    result = run("attribute", lab / "images", "--store", lab / "store", "--report", tmp_path / "report.docx")
+    assert isinstance(result.exception, UsageError)
+    assert "ends in .html" in str(result.exception)
 
 
 def test_failures_are_listed_and_do_not_stop_the_others(lab: Path, tmp_path: Path) -> None:
