@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from manyheads_client.bundle import Bundle
 from manyheads_client.words import condition_in_words, size_in_words
-from manyheads_shared.calibration import Band, Evidence
+from manyheads_shared.calibration import Band, Evidence, Sides
 from manyheads_shared.clock import now
 from manyheads_shared.condition import Condition, Stratum, strata
 from manyheads_shared.decision import Circumstances, Verdict, answer, decide, qualify
@@ -42,22 +42,15 @@ class Judge:
             changed: logits of the image after each mild change, by its name; None: not tested.
         """
         by_scores = self.decide(logits)
-        found, fits = strata(condition), self._fits(item)
+        found, fits = strata(condition), fits_sides(item, self._sides)
         results = [
-            _result(float(logit), band, evidence, found, fits=fits)
+            build_result(float(logit), band, evidence, found, fits=fits)
             for logit, band, evidence in zip(logits, (self._detector, *self._heads), self._evidence, strict=True)
         ]
         trials = None if changed is None else tuple(self._trial(change, of_change) for change, of_change in changed)
         claimed = self._named(by_scores)
         verdict, doubts = qualify(
-            by_scores,
-            Circumstances(
-                detector_valid=results[0].valid,
-                heads_valid=[result.valid for result in results[1:]],
-                stable=None if trials is None else all((t.state, t.claimed_by) == (by_scores.state, claimed) for t in trials),
-                condition=condition_in_words(found) if fits else size_in_words(item, self._sides),
-            ),
-            self._titles,
+            by_scores, describe(item, found, self._sides, results, by_scores, claimed, trials), self._titles
         )
         return EvidenceRecord.new(
             item=item,
@@ -82,29 +75,53 @@ class Judge:
     def _named(self, verdict: Verdict) -> tuple[str, ...]:
         return tuple(self._titles[i] for i in verdict.claimed_by)
 
-    def _fits(self, item: ItemExamined) -> bool:
-        """Whether the suite has images of about this size."""
-        if self._sides is None:
-            return True
-        side = min(item.width, item.height)
-        return self._sides.shortest / SIZE_MARGIN <= side <= self._sides.longest * SIZE_MARGIN
+
+def fits_sides(item: ItemExamined, sides: Sides | None) -> bool:
+    """Whether the suite has images of about this size; None: the hub did not say what sizes it has."""
+    if sides is None:
+        return True
+    return sides.shortest / SIZE_MARGIN <= min(item.width, item.height) <= sides.longest * SIZE_MARGIN
 
 
-def _result(logit: float, band: Band, evidence: Evidence | None, found: Sequence[Stratum], *, fits: bool) -> Result:
+def describe(
+    item: ItemExamined,
+    found: Sequence[Stratum],
+    sides: Sides | None,
+    results: Sequence[Result],
+    by_scores: Verdict,
+    claimed: tuple[str, ...],
+    trials: Sequence[Trial] | None,
+) -> Circumstances:
+    """What holds for one image beside its scores.
+
+    Args:
+        results: the detector's, then each head's.
+        claimed: titles of the heads that claim it by the scores.
+    """
+    return Circumstances(
+        detector_valid=results[0].valid,
+        heads_valid=[result.valid for result in results[1:]],
+        stable=None if trials is None else all((t.state, t.claimed_by) == (by_scores.state, claimed) for t in trials),
+        condition=condition_in_words(found) if fits_sides(item, sides) else size_in_words(item, sides),
+    )
+
+
+def build_result(logit: float, band: Band, evidence: Evidence | None, found: Sequence[Stratum], *, fits: bool) -> Result:
+    """Weigh one network's score under the image's strata; `fits`: the suite has images of about its size."""
     given = answer(logit, band)
     support = weigh(logit, given, evidence, found)
     ratio = support.ratio
     return Result(
         logit=logit,
         answer=given,
-        log10_ratio=_round(ratio.value) if ratio else None,
-        lower=_round(ratio.lower) if ratio else None,
-        upper=_round(ratio.upper) if ratio else None,
+        log10_ratio=round_ratio(ratio.value) if ratio else None,
+        lower=round_ratio(ratio.lower) if ratio else None,
+        upper=round_ratio(ratio.upper) if ratio else None,
         valid=support.valid and fits,
         reach=support.reach,
     )
 
 
-def _round(log10_ratio: float | None) -> float | None:
+def round_ratio(log10_ratio: float | None) -> float | None:
     """Three decimals are a quarter of a percent: more than any ratio here is known to."""
     return None if log10_ratio is None else round(log10_ratio, 3) + 0.0  # no minus zero
