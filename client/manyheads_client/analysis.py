@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from manyheads_client.budget import Budget
 from manyheads_client.bundle import Bundle
-from manyheads_client.conditions import estimate_condition
 from manyheads_client.inputs import Item, file_item
 from manyheads_client.instrument import describe_instrument
 from manyheads_client.item import describe_file, describe_pixels
 from manyheads_client.judgement import Judge
+from manyheads_client.seeing import see
 from manyheads_client.stability import change_mildly
 from manyheads_shared.clock import now
 from manyheads_shared.condition import Condition
@@ -207,10 +207,8 @@ def _examine(item: Item, spec: Preprocessing, budget: Budget, *, stability: bool
 
 
 def _ready(item: ItemExamined, decoded: DecodedImage, spec: Preprocessing, *, stability: bool) -> _Ready:
-    """Fit an image. Its condition is that of the picture the network sees: the hub climbed its ladders there."""
-    fitted = fit_image(decoded.pixels, spec)
-    seen = replace(decoded, pixels=fitted, quantisation=() if item.resampled else decoded.quantisation)
-    condition = estimate_condition(seen)
+    """Fit an image, and its mild changes where stability is tested."""
+    fitted, condition = see(decoded, spec)
     changed = change_mildly(decoded.pixels) if stability else {}
     return _Ready(item, condition, fitted, {change: fit_image(pixels, spec) for change, pixels in changed.items()})
 

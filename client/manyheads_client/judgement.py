@@ -10,7 +10,7 @@ from manyheads_client.words import condition_in_words, size_in_words
 from manyheads_shared.calibration import Band, Evidence, Sides
 from manyheads_shared.clock import now
 from manyheads_shared.condition import Condition, Stratum, strata
-from manyheads_shared.decision import Circumstances, Verdict, answer, decide, qualify
+from manyheads_shared.decision import Circumstances, State, Verdict, answer, decide, qualify
 from manyheads_shared.digest import Digest
 from manyheads_shared.evidence import EvidenceRecord, ItemExamined, Result, Trial
 from manyheads_shared.support import weigh
@@ -50,7 +50,14 @@ class Judge:
         trials = None if changed is None else tuple(self._trial(change, of_change) for change, of_change in changed)
         claimed = self._named(by_scores)
         verdict, doubts = qualify(
-            by_scores, describe(item, found, self._sides, results, by_scores, claimed, trials), self._titles
+            by_scores,
+            Circumstances(
+                detector_valid=results[0].valid,
+                heads_valid=[result.valid for result in results[1:]],
+                stable=survives(trials, by_scores.state, claimed),
+                condition=name_condition(item, found, self._sides),
+            ),
+            self._titles,
         )
         return EvidenceRecord.new(
             item=item,
@@ -83,27 +90,14 @@ def fits_sides(item: ItemExamined, sides: Sides | None) -> bool:
     return sides.shortest / SIZE_MARGIN <= min(item.width, item.height) <= sides.longest * SIZE_MARGIN
 
 
-def describe(
-    item: ItemExamined,
-    found: Sequence[Stratum],
-    sides: Sides | None,
-    results: Sequence[Result],
-    by_scores: Verdict,
-    claimed: tuple[str, ...],
-    trials: Sequence[Trial] | None,
-) -> Circumstances:
-    """What holds for one image beside its scores.
+def survives(trials: Sequence[Trial] | None, state: State, claimed: tuple[str, ...]) -> bool | None:
+    """Whether a verdict by the scores is the same after every mild change; None: not tested."""
+    return None if trials is None else all((trial.state, trial.claimed_by) == (state, claimed) for trial in trials)
 
-    Args:
-        results: the detector's, then each head's.
-        claimed: titles of the heads that claim it by the scores.
-    """
-    return Circumstances(
-        detector_valid=results[0].valid,
-        heads_valid=[result.valid for result in results[1:]],
-        stable=None if trials is None else all((t.state, t.claimed_by) == (by_scores.state, claimed) for t in trials),
-        condition=condition_in_words(found) if fits_sides(item, sides) else size_in_words(item, sides),
-    )
+
+def name_condition(item: ItemExamined, found: Sequence[Stratum], sides: Sides | None) -> str:
+    """What about an image its doubts name: its degradations, or its size where the suite has none like it."""
+    return condition_in_words(found) if fits_sides(item, sides) else size_in_words(item, sides)
 
 
 def build_result(logit: float, band: Band, evidence: Evidence | None, found: Sequence[Stratum], *, fits: bool) -> Result:
