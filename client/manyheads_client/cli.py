@@ -2,7 +2,7 @@
 
 import typer
 
-from manyheads_client.commands import key
+from manyheads_client.commands import case, key
 from manyheads_client.commands.attribute import attribute
 from manyheads_client.commands.diff_report import diff_report
 from manyheads_client.commands.export import export
@@ -29,6 +29,7 @@ for command in (pull, attribute, verify, show, export, report, seal, verify_repo
     app.command()(command)
 app.command("import")(import_)  # a word that Python keeps to itself
 app.add_typer(key.app, name="key")
+app.add_typer(case.app, name="case")
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ each is what its record says (`originals`). What was not checked is said as plai
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from securesystemslib.signer import SSlibKey
@@ -20,69 +20,17 @@ from manyheads_client.provenance import Shelf
 from manyheads_client.recomputation import check_instrument, check_results
 from manyheads_client.records import OldRecord, Record, check_lines
 from manyheads_client.sealing import count_records, read_seal, seal_path
+from manyheads_client.steps import Step, Verification, build_steps
 from manyheads_shared.digest import Digest, digest_file, short
 from manyheads_shared.errors import FormatError, ManifestError, ManyheadsError, UsageError, VerificationError
 from manyheads_shared.evidence import Examined, Instrument
 from manyheads_shared.seal import Seal, SignedSeal
 
-MAX_PROBLEMS = 1000  # kept with their words; the rest is counted
 TITLES = ("the seal", "the file", "every record by itself", "the bundle", "the images")
 ALWAYS_OPEN = (
     "Scores were not computed again: `manyheads replay` does that, where bundle and images are.",
     "Names of files, moments and what software noted of a file stand as the seal's signer wrote them.",
 )
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One thing that does not hold."""
-
-    line: int | None  # of the file; None: of the whole
-    name: str | None  # of the image, as the record has it
-    words: str
-
-
-@dataclass
-class Step:
-    """One step of the plan, and how it went."""
-
-    number: int
-    checked: int = 0  # things of its kind: seals, lines, records, bundles and records, images
-    detail: str = ""
-    problems: list[Problem] = field(default_factory=list)
-    problem_count: int = 0
-
-    @property
-    def title(self) -> str:
-        """What it is about."""
-        return TITLES[self.number - 1]
-
-    @property
-    def outcome(self) -> str:
-        """`holds`, `fails` or `not checked`."""
-        if self.problem_count:
-            return "fails"
-        return "holds" if self.checked else "not checked"
-
-    def fail(self, words: str, line: int | None = None, name: str | None = None) -> None:
-        """Note something that does not hold."""
-        self.problem_count += 1
-        if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(Problem(line, name, words))
-
-
-@dataclass(frozen=True)
-class Verification:
-    """How a record file fared, step by step, and what was not looked at."""
-
-    steps: tuple[Step, ...]
-    seal: SignedSeal | None  # whose signature holds, whatever it says
-    not_checked: tuple[str, ...]
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing that was checked failed."""
-        return not any(step.problem_count for step in self.steps)
 
 
 @dataclass(frozen=True)
@@ -103,13 +51,13 @@ def verify_report(records: Path, means: Means) -> Verification:
     """
     if not records.is_file():
         raise UsageError(f"{records}: expected a record file, as `attribute --jsonl` writes it")
-    steps = tuple(map(Step, range(1, len(TITLES) + 1)))
+    steps = build_steps(TITLES)
     run = _Run(records, means, steps)
     # step 1
     run.verify_seal()
     # steps 2 to 5, line by line
     run.verify_lines()
-    return Verification(steps, run.seal, (*run.not_checked(), *ALWAYS_OPEN))
+    return Verification(steps, (*run.not_checked(), *ALWAYS_OPEN), run.seal.key_id if run.seal else None)
 
 
 class _Run:

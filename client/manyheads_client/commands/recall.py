@@ -27,9 +27,9 @@ def recall(
 ) -> None:
     """Which of my records rest on a head that was taken back since: yanked, or quarantined.
 
-    What was taken back is told by the store's newest bundle (pull first), by recalls of a hub (--recall), or both; with --recall
-    alone no store is asked. Records that such a head claimed are listed, and those where it was merely asked are counted. Exit
-    code 0: no claim is touched; 1: some are.
+    What was taken back is told by the store's newest bundle (pull first), by recalls of a hub (--recall), or both; with
+    --recall alone no store is asked. Records that such a head claimed are listed, those where it was merely asked are
+    counted. Exit code 0: no claim is touched; 1: some are.
 
     Example: manyheads recall reports/
 

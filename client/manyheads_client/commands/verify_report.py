@@ -1,21 +1,14 @@
 """`manyheads verify-report`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from manyheads_client.commands.options import ImagesOption, JsonOption, PublicKeyOption, RootOption, read_root_file
 from manyheads_shared import terminal
 from manyheads_shared.errors import UsageError
 from manyheads_shared.terminal import print_json, stdout
-
-if TYPE_CHECKING:
-    from manyheads_client.report_verification import Problem, Verification
-
-SHOWN = 20  # problems of one step, on a terminal; --json has up to a thousand
-_STYLES = {"holds": "green", "fails": "bold red", "not checked": "yellow"}
 
 
 def verify_report(
@@ -40,6 +33,7 @@ def verify_report(
     from manyheads_client.originals import Originals
     from manyheads_client.provenance import open_shelf
     from manyheads_client.report_verification import Means, verify_report
+    from manyheads_client.steps import print_verification
     from manyheads_shared.keys import read_public_half
     from manyheads_shared.passphrase import read_passphrase
 
@@ -57,52 +51,8 @@ def verify_report(
         )
         verification = verify_report(records, means)
     if json:
-        print_json(describe(records, verification))
+        print_json({"file": str(records), **verification.as_json()})
     else:
-        tell(verification)
+        print_verification(stdout, verification)
     if not verification.holds:
         raise typer.Exit(terminal.EXIT_NO)
-
-
-def describe(records: Path, verification: "Verification") -> dict[str, Any]:
-    """A verification for machines."""
-    return {
-        "file": str(records),
-        "holds": verification.holds,
-        "signed_by": verification.seal.key_id if verification.seal else None,
-        "steps": [
-            {
-                "number": step.number,
-                "title": step.title,
-                "outcome": step.outcome,
-                "checked": step.checked,
-                "detail": step.detail,
-                "problem_count": step.problem_count,
-                "problems": [vars(problem) for problem in step.problems],
-            }
-            for step in verification.steps
-        ],
-        "not_checked": list(verification.not_checked),
-    }
-
-
-def tell(verification: "Verification") -> None:
-    """A verification for people."""
-    for step in verification.steps:
-        text = Text(f"{step.number}  ").append(step.outcome.ljust(13), _STYLES[step.outcome]).append(step.title)
-        stdout.print(text.append(f": {step.detail}" if step.detail else ""), soft_wrap=True)
-        for problem in step.problems[:SHOWN]:
-            stdout.print(f"     {_place(problem)}{problem.words}", soft_wrap=True)
-        if step.problem_count > SHOWN:
-            stdout.print(f"     and {step.problem_count - SHOWN} more", soft_wrap=True)
-    stdout.print()
-    for sentence in verification.not_checked:
-        stdout.print(f"not checked: {sentence}", soft_wrap=True)
-
-
-def _place(problem: "Problem") -> str:
-    from manyheads_client.words import printable
-
-    line = "" if problem.line is None else f"line {problem.line}"
-    name = "" if problem.name is None else f"{', ' if line else ''}{printable(problem.name)}"
-    return f"{line}{name}: " if line or name else ""
