@@ -1,9 +1,9 @@
 """Verifying a case folder: nothing in it is trusted because it lies there.
 
 The plan: (1) the custody log: every line follows the one before, from the line that opened the case; (2) the key: the case's is
-the one given; (3) the evidence: every file that was added is there with its digest, and no other; (4) the seals: each is the one
-that the log tells of, by the case's key, over its records, and the log still has the line that it signed; (5) the scans: every
-record holds as `report_verification` says, with the evidence as its images, and is of this evidence.
+the one given; (3) the evidence: every file that was added is there with its digest, and no other; (4) the seals: each is the
+one that the log tells of, by the case's key, over its records, and the log still has the line that it signed; (5) the scans:
+every record holds as `report_verification` says, with the evidence as its images, and is of this evidence.
 """
 
 from collections.abc import Iterator
