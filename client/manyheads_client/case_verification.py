@@ -7,6 +7,7 @@ every record holds as `report_verification` says, with the evidence as its image
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from securesystemslib.signer import SSlibKey
@@ -17,7 +18,7 @@ from manyheads_client.originals import Originals
 from manyheads_client.provenance import Shelf
 from manyheads_client.records import check_lines
 from manyheads_client.report_verification import ALWAYS_OPEN, Means, verify_report
-from manyheads_client.sealing import read_seal, seal_path
+from manyheads_client.sealing import SEAL_SUFFIX, read_seal, seal_path
 from manyheads_client.steps import Step, Verification, build_steps
 from manyheads_shared.chain import verify_links
 from manyheads_shared.digest import digest_file
@@ -52,7 +53,7 @@ def verify_case(folder: Path, key: SSlibKey | None = None, shelf: Shelf | None =
     _verify_evidence(case, steps[2])
     # step 4
     seals = [(scan, _verify_seal(case, scan, signer, steps[3])) for scan in case.scans if scan.sealed]
-    _verify_anchors(case, [signed for _, signed in seals if signed], steps[0])
+    _verify_anchors(case, signer, steps[0], steps[3])
     # step 5
     opened = list(_verify_scans(case, [scan for scan, _ in seals], Means(signer, shelf, originals=Originals(folder)), steps[4]))
     return Verification(steps, (*_not_checked(case, key, shelf, opened, seals), *ALWAYS_OPEN), signer.keyid)
@@ -128,14 +129,22 @@ def _verify_seal(case: Case, scan: CaseScan, signer: SSlibKey, step: Step) -> Si
     return signed
 
 
-def _verify_anchors(case: Case, seals: list[SignedSeal], step: Step) -> None:
-    """Hold the log against the lines that seals have signed."""
-    if step.problem_count:
+def _verify_anchors(case: Case, signer: SSlibKey, of_log: Step, of_seals: Step) -> None:
+    """Hold the log against the lines that seals have signed: all that lie here, for a log cut short tells of fewer."""
+    anchors, told = [], {scan.file for scan in case.scans}
+    for path in sorted((case.folder / "scans").glob(f"*{SEAL_SUFFIX}")):
+        records = path.with_name(path.name.removesuffix(SEAL_SUFFIX))
+        if f"scans/{records.name}" not in told:
+            of_seals.fail("no line of the log started this scan", name=f"scans/{records.name}")
+        with suppress(FormatError, VerificationError):  # said where the log tells of it
+            signed = read_seal(records, signer)
+            anchors += [signed.seal.custody.head] if signed.seal.custody else []
+    if of_log.problem_count:
         return
     try:
-        verify_links(case.entries, log=NAME, anchors=[signed.seal.custody.head for signed in seals if signed.seal.custody])
+        verify_links(case.entries, log=NAME, anchors=anchors)
     except ChainError as error:
-        step.fail(f"{error}; a seal has signed it")
+        of_log.fail(f"{error}; a seal has signed it")
 
 
 def _verify_scans(case: Case, scans: list[CaseScan], means: Means, step: Step) -> Iterator[str]:
