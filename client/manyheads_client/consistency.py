@@ -80,12 +80,17 @@ def _check_validity(name: str, result: Result, standing: Standing, found: Sequen
 
 def _within(validated: Sequence[Rung], found: Sequence[Stratum]) -> bool:
     """Whether an image shows one kind of degradation at most, on rungs up to those validated."""
-    strongest = {rung.ladder: LADDERS[rung.ladder].index(rung.strength) for rung in validated}
+    strongest = {rung.ladder: _rank(rung) for rung in validated}
     kinds = {"softness" if stratum.ladder in _SOFTNESS else stratum.ladder for stratum in found}
     return len(kinds) <= 1 and all(
-        stratum.rung is not None and LADDERS[stratum.ladder].index(stratum.rung.strength) <= strongest.get(stratum.ladder, -1)
-        for stratum in found
+        stratum.rung is not None and 0 <= _rank(stratum.rung) <= strongest.get(stratum.ladder, -1) for stratum in found
     )
+
+
+def _rank(rung: Rung) -> int:
+    """How far up its ladder a rung stands, from 0; -1: it is none of it."""
+    strengths = LADDERS[rung.ladder]
+    return strengths.index(rung.strength) if rung.strength in strengths else -1
 
 
 def _check_ratio(name: str, result: Result, standing: Standing, found: Sequence[Stratum]) -> Iterator[str]:
@@ -117,6 +122,10 @@ def _check_reach(name: str, result: Result, found: Sequence[Stratum]) -> Iterato
         return
     if Rung(reach.ladder, reach.strength) not in rungs:  # type: ignore[arg-type]  # a rung of no ladder equals none
         yield f"{name}: figures of {reach.ladder} {reach.strength:g}, which is no rung the image falls on"
+    shares = (reach.recall, reach.real, reach.worst.yes if reach.worst else None)
+    if any(share.hits > share.total for share in shares if share):
+        yield f"{name}: figures of {reach.ladder} {reach.strength:g} that count more hits than images"
+        return
     expected = ratio_of_answer(result.answer, reach)
     rounded = tuple(map(round_ratio, (expected.value, expected.lower, expected.upper))) if expected else (None, None, None)
     given = (result.log10_ratio, result.lower, result.upper)
@@ -135,7 +144,8 @@ def _check_trial(trial: Trial, instrument: Instrument) -> Iterator[str]:
 
 def _check_verdict(record: EvidenceRecord, instrument: Instrument) -> Iterator[str]:
     results = (record.detector, *record.heads)
-    logits = np.array([result.logit for result in results], dtype=np.float32)
+    with np.errstate(over="ignore"):  # a number that no network gives is infinite here, and its answer the same
+        logits = np.array([result.logit for result in results], dtype=np.float64).astype(np.float32)
     bands = [head.standing.band for head in instrument.heads]
     by_scores = decide(logits, instrument.detector.band, bands, instrument.titles)
     claimed = tuple(instrument.titles[i] for i in by_scores.claimed_by)

@@ -57,7 +57,7 @@ def test_one_bit_less_differs_where_the_record_names_this_machine(scan: Path, st
 def test_a_record_of_another_device_may_differ_by_rounding_and_no_more(
     scan: Path, store: Store, edit: Edit, outcome: Outcome
 ) -> None:
-    edit_scan(scan, lambda lines: (edit(lines), put("0.device", "a computer of before")(lines)))  # type: ignore[func-returns-value]
+    edit_scan(scan, lambda lines: (edit(lines), put("0.device", "a computer of before")(lines)))
     first, *_ = again(scan, store)
     assert first.outcome is outcome
     assert any("device was a computer of before" in reason for reason in first.reasons)

@@ -17,7 +17,7 @@ from manyheads_shared.digest import digest_bytes
 from manyheads_shared.evidence import EvidenceRecord, Instrument
 
 Line = dict[str, Any]
-Edit = Callable[[list[Line]], None]
+Edit = Callable[[list[Line]], object]
 
 
 def make_scan(path: Path, images: Sequence[Path], bundle: Bundle, key: CryptoSigner | None, *, stability: bool = True) -> Path:
