@@ -17,7 +17,7 @@ from manyheads_client.custody import FILE, NAME, read_custody, read_entries
 from manyheads_client.originals import Originals
 from manyheads_client.provenance import Shelf
 from manyheads_client.records import check_lines
-from manyheads_client.report_verification import ALWAYS_OPEN, Means, verify_report
+from manyheads_client.report_verification import ALWAYS_OPEN, Means, OnLine, verify_report
 from manyheads_client.sealing import SEAL_SUFFIX, read_seal, seal_path
 from manyheads_client.steps import Step, Verification, build_steps
 from manyheads_shared.chain import verify_links
@@ -30,7 +30,9 @@ TITLES = (f"the {NAME}", "the key", "the evidence", "the seals", "the scans")
 _IN_ARCHIVE = "!/"
 
 
-def verify_case(folder: Path, key: SSlibKey | None = None, shelf: Shelf | None = None) -> Verification:
+def verify_case(
+    folder: Path, key: SSlibKey | None = None, shelf: Shelf | None = None, *, on_line: OnLine = lambda: None
+) -> Verification:
     """Verify a case by the plan above.
 
     Args:
@@ -55,7 +57,8 @@ def verify_case(folder: Path, key: SSlibKey | None = None, shelf: Shelf | None =
     seals = [(scan, _verify_seal(case, scan, signer, steps[3])) for scan in case.scans if scan.sealed]
     _verify_anchors(case, signer, steps[0], steps[3])
     # step 5
-    opened = list(_verify_scans(case, [scan for scan, _ in seals], Means(signer, shelf, originals=Originals(folder)), steps[4]))
+    means = Means(signer, shelf, originals=Originals(folder))
+    opened = list(_verify_scans(case, [scan for scan, _ in seals], means, steps[4], on_line))
     return Verification(steps, (*_not_checked(case, key, shelf, opened, seals), *ALWAYS_OPEN), signer.keyid)
 
 
@@ -147,7 +150,7 @@ def _verify_anchors(case: Case, signer: SSlibKey, of_log: Step, of_seals: Step) 
         of_log.fail(f"{error}; a seal has signed it")
 
 
-def _verify_scans(case: Case, scans: list[CaseScan], means: Means, step: Step) -> Iterator[str]:
+def _verify_scans(case: Case, scans: list[CaseScan], means: Means, step: Step, on_line: OnLine) -> Iterator[str]:
     """Verify the records of every sealed scan; yields what of them was not checked."""
     digests, files = {evidence.digest for evidence in case.evidence}, {evidence.file for evidence in case.evidence}
     for scan in scans:
@@ -157,7 +160,7 @@ def _verify_scans(case: Case, scans: list[CaseScan], means: Means, step: Step) -
             continue
         step.checked += 1
         step.detail = f"{step.checked} scans"
-        found = verify_report(records, means)
+        found = verify_report(records, means, on_line)
         for each in found.steps:
             for problem in each.problems:
                 step.fail(

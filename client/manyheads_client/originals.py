@@ -19,6 +19,7 @@ from manyheads_shared.evidence import EvidenceRecord, ItemExamined
 from manyheads_shared.image import decode_image
 from manyheads_shared.manifest import Preprocessing
 
+_IN_ARCHIVE = "!/"
 _NATIVE = Preprocessing(representation="pixel", image_size=None, fit="native")  # nothing is fitted: for describing a file alone
 
 
@@ -29,7 +30,7 @@ class Originals:
         """Look in `folder`, archives in it included; None: where the records say."""
         self._folder = folder
         self._by_size: dict[int | None, list[Item]] | None = None
-        self._digests: dict[str, str] = {}  # by the name of an item of the folder
+        self._digests: dict[str, str] = {}  # by name
 
     def find(self, wanted: ItemExamined) -> Item | None:
         """Return the image of a record, under the record's name; None: it is not there.
@@ -38,18 +39,19 @@ class Originals:
         """
         if self._folder is None:
             named = find_item(wanted.name)
-            return named if named.size is not None or "!/" in wanted.name else None
+            return named if named.size is not None or _IN_ARCHIVE in wanted.name else None
         for item in self._candidates(wanted.size_bytes):
             if self._digest(item) == wanted.sha256:
                 return replace(item, name=wanted.name)
-        named = file_item(self._folder / Path(wanted.name).name)
-        return replace(named, name=wanted.name) if named.size is not None else None
+        named = self._folder / (Path(wanted.name).name or ".")
+        return replace(file_item(named), name=wanted.name) if named.is_file() else None
 
     def _candidates(self, size: int) -> list[Item]:
         if self._by_size is None:
             self._by_size = {}
             for item in Inputs([self._folder] if self._folder else []).items():
-                self._by_size.setdefault(item.size, []).append(item)
+                lasting = find_item(item.name) if _IN_ARCHIVE in item.name else item  # a tar's member holds its bytes
+                self._by_size.setdefault(item.size, []).append(lasting)
         return self._by_size.get(size, [])
 
     def _digest(self, item: Item) -> str:

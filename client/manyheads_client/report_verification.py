@@ -7,7 +7,7 @@ each is what its record says (`originals`). What was not checked is said as plai
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +18,15 @@ from manyheads_client.consistency import check_record
 from manyheads_client.originals import Originals, check_original
 from manyheads_client.provenance import Shelf
 from manyheads_client.recomputation import check_instrument, check_results
-from manyheads_client.records import OldRecord, Record, check_lines
+from manyheads_client.records import OldRecord, Record, check_lines, read_instruments
 from manyheads_client.sealing import count_records, read_seal, seal_path
 from manyheads_client.steps import Step, Verification, build_steps
 from manyheads_shared.digest import Digest, digest_file, short
 from manyheads_shared.errors import FormatError, ManifestError, ManyheadsError, UsageError, VerificationError
 from manyheads_shared.evidence import Examined, Instrument
 from manyheads_shared.seal import Seal, SignedSeal
+
+OnLine = Callable[[], None]  # called for every line that was looked at
 
 TITLES = ("the seal", "the file", "every record by itself", "the bundle", "the images")
 ALWAYS_OPEN = (
@@ -43,7 +45,7 @@ class Means:
     originals: Originals | None = None  # where the images may lie
 
 
-def verify_report(records: Path, means: Means) -> Verification:
+def verify_report(records: Path, means: Means, on_line: OnLine = lambda: None) -> Verification:
     """Verify a record file by the plan above.
 
     Raises:
@@ -56,7 +58,7 @@ def verify_report(records: Path, means: Means) -> Verification:
     # step 1
     run.verify_seal()
     # steps 2 to 5, line by line
-    run.verify_lines()
+    run.verify_lines(on_line)
     return Verification(steps, (*run.not_checked(), *ALWAYS_OPEN), run.seal.key_id if run.seal else None)
 
 
@@ -85,10 +87,11 @@ class _Run:
             step.fail(words)
         step.detail = _describe_seal(self.seal)
 
-    def verify_lines(self) -> None:
+    def verify_lines(self, on_line: OnLine) -> None:
         step, bundles = self._steps[1], set[str]()
         for number, line in check_lines(self._path):
             step.checked += 1
+            on_line()
             if isinstance(line, ManifestError):
                 step.fail(str(line), number)
             elif isinstance(line, Instrument):
@@ -103,8 +106,8 @@ class _Run:
         if not ends_whole(self._path):
             step.fail("the last line is unfinished")
         step.detail = f"{step.checked} lines"
-        self._steps[2].detail = f"{self._steps[2].checked} records"
-        self._steps[4].detail = f"{self._steps[4].checked} images"
+        for each, what in ((self._steps[2], "records"), (self._steps[4], "images")):
+            each.detail = f"{each.checked} {what}" if each.checked else ""
 
     def _verify_bundle(self, number: int, instrument: Instrument) -> None:
         step, shelf = self._steps[3], self._means.shelf
@@ -179,7 +182,7 @@ def check_seal(seal: Seal, records: Path) -> Iterator[str]:
         )
         return
     try:
-        counted = count_records(records)
+        counted, instruments = count_records(records), [instrument.digest for instrument in read_instruments(records)]
     except FormatError:
         return  # said by step 2
     if (counted.examined, counted.failed) != (seal.examined, seal.failed):
@@ -187,7 +190,6 @@ def check_seal(seal: Seal, records: Path) -> Iterator[str]:
             f"the file has {counted.examined} images examined and {counted.failed} failed, the seal says {seal.examined} and "
             f"{seal.failed}"
         )
-    instruments = [line.digest for _, line in check_lines(records) if isinstance(line, Instrument)]
     if tuple(dict.fromkeys(instruments)) != seal.instruments:
         yield "the file's instruments are not those that the seal names"
 

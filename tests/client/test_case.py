@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from manyheads_client import Bundle
-from manyheads_client.case import Case, Examination, add_evidence, add_note, examine_case, new_case, open_case, read_case
+from manyheads_client.case import add_note, new_case, open_case, read_case
+from manyheads_client.case_scan import Examination, examine_case
 from manyheads_client.case_verification import verify_case
 from manyheads_client.custody import CustodyEntry, read_custody
+from manyheads_client.intake import add_evidence
 from manyheads_client.provenance import StoreShelf
 from manyheads_client.scan import Options
 from manyheads_client.sealing import Signatory, seal_path, seal_records
@@ -30,12 +32,8 @@ KEY, OTHER = generate_key(), generate_key()
 CPU = Options(device="cpu")
 
 
-def signatory(case: Case) -> Signatory:
-    return Signatory(KEY, case.laboratory, case.examiner, case.id)
-
-
 def examine(folder: Path, bundle: Bundle) -> Examination:
-    return examine_case(folder, bundle, signatory, CPU)
+    return examine_case(folder, bundle, KEY, CPU)
 
 
 def problems(verification: Verification) -> dict[int, str]:
@@ -109,6 +107,9 @@ def test_what_is_not_there_is_refused_before_anything_is_copied(empty: Path, tmp
     (tmp_path / "a.png").write_bytes(b"a")
     with pytest.raises(UsageError, match="no such file"):
         add_evidence(empty, [tmp_path / "a.png", tmp_path / "b.png"])
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="got something that is none"):
+        add_evidence(empty, [tmp_path])
     assert len(read_case(empty).entries) == 1
 
 
@@ -145,7 +146,7 @@ def test_examining_again_adds_a_scan_and_leaves_the_first(case: Path, bundle: Bu
 def test_another_key_than_the_cases_seals_nothing(case: Path, bundle: Bundle) -> None:
     before = (case / "custody.jsonl").read_bytes()
     with pytest.raises(UsageError, match="the case is sealed by key"):
-        examine_case(case, bundle, lambda _: Signatory(OTHER), CPU)
+        examine_case(case, bundle, OTHER, CPU)
     assert (case / "custody.jsonl").read_bytes() == before
     assert "expected the key given" in problems(verify_case(case, OTHER.public_key))[2]
 

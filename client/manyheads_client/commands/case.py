@@ -69,10 +69,12 @@ def add(
 
     Example: manyheads case add case-117 /media/stick/photos
     """
-    from manyheads_client.case import add_evidence
+    from manyheads_client.intake import add_evidence
     from manyheads_client.words import printable
 
-    added = add_evidence(folder, paths, who=who)
+    with progress() as display:
+        task = display.add_task("copying", total=None)
+        added = add_evidence(folder, paths, who=who, on_file=lambda: display.advance(task))
     if json:
         print_json([vars(evidence) for evidence in added])
         return
@@ -100,23 +102,19 @@ def examine(
     Example: manyheads case examine case-117 --key lab.key
     """
     from manyheads_client.bundle import Bundle
-    from manyheads_client.case import examine_case
+    from manyheads_client.case_scan import examine_case
     from manyheads_client.scan import Options
-    from manyheads_client.sealing import Signatory
     from manyheads_shared.keys import read_private_key
 
     signer = read_private_key(key, read_passphrase())
     bundle = Bundle.open(store)
-
-    def signatory(case: "Case") -> Signatory:
-        return Signatory(signer, case.laboratory, who or case.examiner, case.id)
 
     with progress(rate=True) as display:
         task = display.add_task("examining", total=None)
         done = examine_case(
             folder,
             bundle,
-            signatory,
+            signer,
             Options(device, precision, stability),
             who=who,
             on_item=lambda: display.advance(task),
@@ -199,7 +197,10 @@ def verify(
     from manyheads_shared.keys import read_public_half
 
     with open_shelf(store, pack, read_root_file(root)) as shelf:
-        verification = verify_case(folder, read_public_half(key, read_passphrase()) if key else None, shelf)
+        public = read_public_half(key, read_passphrase()) if key else None
+        with progress() as display:
+            task = display.add_task("verifying", total=None)
+            verification = verify_case(folder, public, shelf, on_line=lambda: display.advance(task))
     if json:
         print_json({"folder": str(folder), **verification.as_json()})
     else:

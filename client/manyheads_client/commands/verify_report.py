@@ -8,7 +8,7 @@ import typer
 from manyheads_client.commands.options import ImagesOption, JsonOption, PublicKeyOption, RootOption, read_root_file
 from manyheads_shared import terminal
 from manyheads_shared.errors import UsageError
-from manyheads_shared.terminal import print_json, stdout
+from manyheads_shared.terminal import print_json, progress, stdout
 
 
 def verify_report(
@@ -49,7 +49,9 @@ def verify_report(
             root_given=pack is None or trusted is not None,
             originals=Originals(images) if images else None,
         )
-        verification = verify_report(records, means)
+        with progress(rate=True) as display:
+            task = display.add_task("verifying", total=None)
+            verification = verify_report(records, means, on_line=lambda: display.advance(task))
     if json:
         print_json({"file": str(records), **verification.as_json()})
     else:
