@@ -24,6 +24,8 @@ MUST_NOT_LOAD = {
     "manyheads_client.importing": (*SERVER, "torch", "tuf.ngclient"),
     "manyheads_client.analysis": SERVER,
     "manyheads_shared.estimates": (*SERVER, "torch", "matplotlib"),
+    "manyheads_client.case_verification": (*SERVER, "torch", "matplotlib", "tuf.ngclient"),
+    "manyheads_client.report_verification": (*SERVER, "torch", "matplotlib", "tuf.ngclient"),
     "manyheads_contributor.cli": (*SERVER, "torch", "matplotlib", "h5py"),
     "manyheads_contributor.train": SERVER,
     "manyheads_hub.cli": ("torch", "flwr"),

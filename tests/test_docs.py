@@ -14,6 +14,7 @@ import pytest
 import typer
 from securesystemslib.dsse import Envelope
 
+from manyheads_client.custody import CustodyEntry
 from manyheads_client.pack import PackIndex
 from manyheads_hub.audit.chain import AuditEntry
 from manyheads_hub.webhooks.outbox import EVENTS, TEST_EVENT, Event
@@ -33,6 +34,7 @@ from manyheads_shared.key_proof import KeyProof
 from manyheads_shared.keys import generate_key, parse_public_key
 from manyheads_shared.manifest import HeadManifest, PrimaryManifest
 from manyheads_shared.recall import Recall
+from manyheads_shared.seal import Seal
 from manyheads_shared.statements import (
     ANSWER_PREDICATE,
     HUB_PREDICATE,
@@ -56,6 +58,8 @@ READERS: dict[str, type[Document]] = {
         BoundedCalibration,
         BundleManifest,
         PackIndex,
+        Seal,
+        CustodyEntry,
         EvidenceRecord,
         EvidenceRecordV1,
         FailureRecord,
@@ -112,6 +116,8 @@ def test_the_page_of_commands_lists_exactly_what_is_there() -> None:
 
 
 RARELY = (  # the page of commands and `--help` lead to them
+    "manyheads case",
+    "manyheads key show",
     "manyheads-contributor key rotate",
     "manyheads-hub accounts",
     "manyheads-hub aliases",

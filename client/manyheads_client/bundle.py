@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manyheads_client.errors import MissingTargetError
+from manyheads_client.pack import Pack
 from manyheads_client.store import HeldBundle, Store, default_store
-from manyheads_client.trust import Chain, verify_chain
-from manyheads_shared.bundle import BUNDLE_TARGET, VerifiedBundle, verify_bundle
+from manyheads_client.trust import Chain, begin_at, limit_metadata, verify_chain
+from manyheads_shared.bundle import BUNDLE_TARGET, BundleManifest, VerifiedBundle, verify_bundle
 from manyheads_shared.calibration import Band, BoundedCalibration, Evidence, FullCalibration, Sides
 from manyheads_shared.canonical import MAX_DOCUMENT_BYTES
 from manyheads_shared.clock import write_time
@@ -119,12 +120,45 @@ def open_held(store: Store, held: HeldBundle) -> Bundle:
     # steps 1 and 2
     chain = verify_held(store, held)
     # step 3
-    metadata = UpdateMetadata(
+    return Bundle(verify_bundle(store.read_object(held.bundle), store.read_object), _describe(chain, held.verified))
+
+
+def open_packed(pack: Pack, root: bytes | None) -> Bundle:
+    """Open the bundle of a pack where it lies, without a store; so nothing is said of whether an older one was seen before.
+
+    The plan: (1) the metadata, from the root down; (2) the manifest is the one it names; (3) all parts belong together.
+
+    Args:
+        root: the hub's; it may be a later one than the pack's first. None: the pack's first, whosever it is.
+
+    Raises:
+        FormatError, VerificationError: a step fails.
+    """
+    # step 1
+    held = pack.index.metadata
+    for digest, limit in limit_metadata(held):
+        pack.read_object(digest, limit)
+    if root is not None:
+        held = begin_at(root, held, pack.read_object)
+    first = pack.read_object(held.roots[0]) if held.roots else b""
+    chain = verify_chain(first, held, pack.read_object, source=str(pack.path))
+    # step 2
+    target = chain.find_target(BUNDLE_TARGET, MAX_DOCUMENT_BYTES, str(pack.path))
+    if target.hashes["sha256"] != hex_of(pack.index.bundle):
+        raise MissingTargetError(f"{pack.path}: its metadata names another bundle than {pack.index.bundle}")
+    # step 3
+    data = pack.read_object(pack.index.bundle, MAX_DOCUMENT_BYTES)
+    limits = BundleManifest.from_bytes(data).object_limits()
+    chain.find_objects(limits, str(pack.path))
+    return Bundle(verify_bundle(data, lambda digest: pack.read_object(digest, limits[digest])), _describe(chain, None))
+
+
+def _describe(chain: Chain, confirmed: str | None) -> UpdateMetadata:
+    return UpdateMetadata(
         versions=chain.versions,
         expires={role: write_time(moment) for role, moment in chain.expires.items()},
-        confirmed=held.verified,
+        confirmed=confirmed,
     )
-    return Bundle(verify_bundle(store.read_object(held.bundle), store.read_object), metadata)
 
 
 def verify_held(store: Store, held: HeldBundle) -> Chain:

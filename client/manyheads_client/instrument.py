@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from manyheads_client.bundle import Bundle
 from manyheads_client.words import LIMITS, decision_rule
@@ -20,6 +20,18 @@ def describe_instrument(bundle: Bundle, compute: "Compute") -> Instrument:
     """Return the instrument that a bundle is on a device. The same bundle, software and device give the same bytes."""
     from manyheads_shared.compute import software  # noqa: PLC0415 - torch takes seconds to load
 
+    return Instrument.new(
+        **describe_bundle(bundle),
+        software=software(),
+        decoder=DECODER,
+        device=compute.device_name,
+        executor="heads folded",
+        precision=compute.precision,
+    )
+
+
+def describe_bundle(bundle: Bundle) -> dict[str, Any]:
+    """Return the fields of an instrument that follow from its bundle, wherever it runs."""
     verified = bundle.verified
     manifest, primary, calibration = verified.manifest, verified.primary, verified.calibration
     heads = tuple(
@@ -36,20 +48,20 @@ def describe_instrument(bundle: Bundle, compute: "Compute") -> Instrument:
         )
         for head, band, worth in zip(verified.heads, bundle.head_bands, bundle.heads_evidence, strict=True)
     )
-    return Instrument.new(
-        hub=manifest.hub,
-        bundle=verified.digest,
-        bundle_sequence=manifest.sequence,
-        bundle_created=manifest.created,
-        metadata=bundle.metadata,
-        primary=PrimaryUsed(
+    return {
+        "hub": manifest.hub,
+        "bundle": verified.digest,
+        "bundle_sequence": manifest.sequence,
+        "bundle_created": manifest.created,
+        "metadata": bundle.metadata,
+        "primary": PrimaryUsed(
             digest=primary.digest,
             name=primary.manifest.name,
             version=primary.manifest.version,
             architecture=primary.manifest.architecture,
             image_size=primary.manifest.preprocessing.image_size,
         ),
-        calibration=CalibrationUsed(
+        "calibration": CalibrationUsed(
             digest=manifest.calibration,
             suite=calibration.suite,
             detector_alpha=calibration.detector_alpha,
@@ -58,18 +70,13 @@ def describe_instrument(bundle: Bundle, compute: "Compute") -> Instrument:
             sides=bundle.sides,
             usual=bundle.usual,
         ),
-        detector=_standing(bundle.detector_band, bundle.detector_evidence),
-        heads=heads,
-        left_out=manifest.left_out,
-        software=software(),
-        decoder=DECODER,
-        device=compute.device_name,
-        executor="heads folded",
-        precision=compute.precision,
-        rule=decision_rule(calibration),
-        limits=LIMITS,
-        warnings=tuple(warn_of_thresholds(bundle)),
-    )
+        "detector": _standing(bundle.detector_band, bundle.detector_evidence),
+        "heads": heads,
+        "left_out": manifest.left_out,
+        "rule": decision_rule(calibration),
+        "limits": LIMITS,
+        "warnings": tuple(warn_of_thresholds(bundle)),
+    }
 
 
 def warn_of(bundle: Bundle, moment: datetime | None = None) -> tuple[str, ...]:

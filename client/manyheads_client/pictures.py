@@ -15,11 +15,13 @@ from PIL import Image
 
 from manyheads_client.analysis import Attribution, attribute
 from manyheads_client.bundle import Bundle
-from manyheads_client.inputs import find_item
+from manyheads_client.inputs import Item, find_item
 from manyheads_shared.decision import Answer
-from manyheads_shared.evidence import Examined
+from manyheads_shared.evidence import Examined, ItemExamined
 from manyheads_shared.image import Pixels
 from manyheads_shared.overlay import overlay
+
+Find = Callable[[ItemExamined], Item | None]
 
 THUMBNAIL_PIXELS = 160  # longer side; a smaller image is left as it is
 JPEG_QUALITY = 85
@@ -67,18 +69,29 @@ class _Sketch:
 NO_PICTURES = Pictures(None, {})
 
 
+def find_by_name(item: ItemExamined) -> Item | None:
+    """The image where its record says that it lies."""
+    return find_item(item.name)
+
+
 def draw_pictures(
     entries: Sequence[Examined],
     bundle: Bundle,
     *,
     device: str = "auto",
     precision: str = "auto",
+    find: Find = find_by_name,
     on_image: Callable[[], None] = lambda: None,
 ) -> Pictures:
-    """Draw the pictures of these records; meant for as many as a report shows in full."""
-    results = attribute(map(find_item, (e.name for e in entries)), bundle, device=device, precision=precision, saliency=True)
+    """Draw the pictures of these records; meant for as many as a report shows in full.
+
+    Args:
+        find: where the image of a record lies; None: it is not there.
+    """
+    found = [(entry, item) for entry in entries if (item := find(entry.record.item))]
+    results = attribute((item for _, item in found), bundle, device=device, precision=precision, saliency=True)
     sketches = []
-    for entry, result in zip(entries, results, strict=True):
+    for (entry, _), result in zip(found, results, strict=True):
         if isinstance(result, Attribution) and result.record.item.sha256 == entry.record.item.sha256:
             sketches.append(_sketch(entry, result))
         on_image()

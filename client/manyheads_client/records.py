@@ -19,7 +19,7 @@ from typing import Any, Self
 from manyheads_client.inputs import Item
 from manyheads_client.names import Names
 from manyheads_shared.digest import Digest, short
-from manyheads_shared.errors import ManifestError, UnreadableImageError, UsageError
+from manyheads_shared.errors import FormatError, ManifestError, UnreadableImageError, UsageError
 from manyheads_shared.evidence import EvidenceRecord, Examined, FailureRecord, Instrument
 from manyheads_shared.evidence_v1 import EvidenceRecordV1
 
@@ -197,6 +197,26 @@ def read_instruments(path: Path) -> Iterator[Instrument]:
     return (Instrument.from_bytes(line) for _, line in _lines(path) if _INSTRUMENT in line)
 
 
+def check_lines(path: Path) -> Iterator[tuple[int, Instrument | Record | OldRecord | ManifestError]]:
+    """Read a record file line by line, by number; what is no record is yielded as the error that says why.
+
+    Raises:
+        UsageError: no such file.
+    """
+    instruments: dict[Digest, Instrument] = {}
+    for number, line in _lines(path):
+        try:
+            yield number, _parse_next(line, instruments)
+        except FormatError as error:
+            yield number, ManifestError(str(error))
+
+
+def is_record_file(path: Path) -> bool:
+    """Whether a file begins as record files do."""
+    with path.open("rb") as file:
+        return file.read(_LONGEST_START).startswith(_STARTS)
+
+
 def name_of(record: Record | OldRecord) -> str:
     """The image a record is about, as it was given."""
     return record.item.name if isinstance(record, EvidenceRecordV1) else record.name
@@ -206,13 +226,20 @@ def _numbered(path: Path) -> Iterator[tuple[int, Record | OldRecord]]:
     instruments: dict[Digest, Instrument] = {}
     for number, line in _lines(path):
         try:
-            value = _parse(line)
-            if isinstance(value, Instrument):
-                instruments[value.digest] = value
-            else:
-                yield number, _with_instrument(value, instruments)
+            value = _parse_next(line, instruments)
         except ManifestError as error:
             raise ManifestError(f"{path}, line {number}: {error}") from error
+        if not isinstance(value, Instrument):
+            yield number, value
+
+
+def _parse_next(line: bytes, instruments: dict[Digest, Instrument]) -> Instrument | Record | OldRecord:
+    """Read one line, knowing the instruments before it, and learn the one it is."""
+    value = _parse(line)
+    if isinstance(value, Instrument):
+        instruments[value.digest] = value
+        return value
+    return _with_instrument(value, instruments)
 
 
 def _with_instrument(

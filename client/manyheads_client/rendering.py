@@ -2,13 +2,14 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from manyheads_client.bundle import Bundle
-from manyheads_client.pictures import NO_PICTURES, Pictures, draw_pictures
+from manyheads_client.pictures import NO_PICTURES, Find, Pictures, draw_pictures, find_by_name
 from manyheads_client.records import read_instruments, read_latest
 from manyheads_client.report import Selection, build_report, select
+from manyheads_client.sealing import Source
 from manyheads_client.tables import load_pyarrow, write_csv, write_parquet
 from manyheads_shared.errors import UsageError
 from manyheads_shared.files import write_atomic
@@ -42,11 +43,22 @@ class Renderings:
         for path in self.paths:
             _verify_writable(path)
 
-    def write(self, records: Path, bundle: Bundle | None, *, device: str = "auto", precision: str = "auto") -> None:
+    def write(
+        self,
+        records: Path,
+        bundle: Bundle | None,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        source: Source | None = None,
+        find: Find = find_by_name,
+    ) -> None:
         """Render a record file.
 
         Args:
             bundle: that made the records, for the pictures of reports; None: reports without pictures.
+            source: what the report says of the file it is rendered from.
+            find: where the images lie.
         """
         instrument = next(read_instruments(records), None)
         if self.csv:
@@ -54,17 +66,17 @@ class Renderings:
         if self.parquet:
             write_parquet(self.parquet, read_latest(records), instrument)
         if self.reports:
-            selection = select(read_latest(records))
-            pictures = _draw(selection, bundle, device, precision) if bundle else NO_PICTURES
+            selection = replace(select(read_latest(records)), source=source)
+            pictures = _draw(selection, bundle, device, precision, find) if bundle else NO_PICTURES
             for path in self.reports:
                 _WRITERS[path.suffix.lower()](path, selection, pictures)
 
 
-def _draw(selection: Selection, bundle: Bundle, device: str, precision: str) -> Pictures:
+def _draw(selection: Selection, bundle: Bundle, device: str, precision: str, find: Find) -> Pictures:
     with progress() as display:
         task = display.add_task("drawing", total=len(selection.cards))
         return draw_pictures(
-            selection.cards, bundle, device=device, precision=precision, on_image=lambda: display.advance(task)
+            selection.cards, bundle, device=device, precision=precision, find=find, on_image=lambda: display.advance(task)
         )
 
 

@@ -16,6 +16,7 @@ from manyheads_client.instrument import warn_of_age
 from manyheads_client.listing import ANSWERS, Line, Summary, build_line, summarise
 from manyheads_client.pictures import ItemPictures, Pictures
 from manyheads_client.records import OldRecord, Record
+from manyheads_client.sealing import Source
 from manyheads_client.words import (
     MEANINGS,
     SCALE,
@@ -82,6 +83,7 @@ class Selection:
     rows: tuple[Line, ...]  # of those that are not shown in full, the first
     instruments: tuple[Instrument, ...]  # a scan taken up on another machine has two
     last: str | None  # moment of the last record
+    source: Source | None = None  # the record file; None: it is kept nowhere
 
 
 def select(records: Iterable[Record | OldRecord]) -> Selection:
@@ -152,6 +154,7 @@ def describe(selection: Selection, pictures: Pictures) -> Mapping[str, Any]:
         "axis": axis,
         "verbal": SCALE,
         "last": selection.last,
+        "source": selection.source,
     }
 
 

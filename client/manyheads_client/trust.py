@@ -4,7 +4,7 @@ What `refresh` fetched, what a store keeps and what a pack brings are all checke
 verified in an air-gapped laboratory. Dates are reported, not judged.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -179,6 +179,25 @@ def verify_root(given: bytes, held: HeldMetadata, read_object: Callable[[Digest]
             "the given root is not among those this store trusts, so it belongs to another hub. "
             "Give that hub a store of its own, with --store FOLDER."
         )
+
+
+def begin_at(root: bytes, held: HeldMetadata, read_object: Callable[[Digest], bytes]) -> HeldMetadata:
+    """Return metadata without the roots before the one that a user gave.
+
+    Raises:
+        WrongRootError: it is not among them.
+    """
+    wanted = read_root(root).signed_bytes
+    for i, digest in enumerate(held.roots):
+        if read_root(read_object(digest)).signed_bytes == wanted:
+            return held.model_copy(update={"roots": held.roots[i:]})
+    raise WrongRootError("the given root is not among those of this bundle's metadata: it belongs to another hub, or is newer")
+
+
+def limit_metadata(held: HeldMetadata) -> Iterator[tuple[Digest, int]]:
+    """Every file of some metadata, and how many bytes it may have."""
+    yield from ((digest, MAX_METADATA_BYTES[Root.type]) for digest in held.roots)
+    yield from ((digest, MAX_METADATA_BYTES[role]) for role, digest in zip(BELOW_ROOT, _digests(held), strict=True))
 
 
 def read_root(data: bytes) -> Metadata[Root]:

@@ -19,7 +19,7 @@ from manyheads_hub.hub import Hub, build_hub
 from manyheads_hub.migrations.run import upgrade
 from manyheads_hub.settings import SETTINGS_FILE, Settings, check_hub_name
 from manyheads_hub.signing.ceremony import count_signatures, draft_first_root, write_draft
-from manyheads_hub.signing.keyring import create_keys, read_passphrase
+from manyheads_hub.signing.keyring import create_keys
 from manyheads_hub.signing.repository import is_signed
 from manyheads_hub.signing.tuf_files import RepositoryStateError
 from manyheads_hub.storage.location import S3Location
@@ -27,6 +27,7 @@ from manyheads_hub.tables import ContributorRow, PrimaryRow
 from manyheads_shared.dataset import Dataset, scan_dataset
 from manyheads_shared.errors import DatasetError, UsageError
 from manyheads_shared.files import sync_folder, write_atomic
+from manyheads_shared.passphrase import read_passphrase
 
 
 def check_new_hub(

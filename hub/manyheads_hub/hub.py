@@ -9,11 +9,12 @@ from manyheads_hub.blobs import Blobs
 from manyheads_hub.database import Database
 from manyheads_hub.errors import NotReadyError
 from manyheads_hub.settings import Settings
-from manyheads_hub.signing.keyring import Keyring, read_passphrase
+from manyheads_hub.signing.keyring import Keyring
 from manyheads_hub.signing.ledger import DatabaseLedger
 from manyheads_hub.signing.repository import TufRepository
 from manyheads_hub.storage.port import Storage
 from manyheads_hub.tables import REVISION
+from manyheads_shared.passphrase import read_passphrase
 
 
 @dataclass(frozen=True)

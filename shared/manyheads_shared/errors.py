@@ -18,6 +18,7 @@ leaves with its `exit_code`. Mistakes of a programmer stay `ValueError`, `TypeEr
     │   ├── DigestMismatchError
     │   ├── SignatureError
     │   ├── StatementError           a statement is signed, but says something else
+    │   ├── ChainError               the lines of a chained log are not those that were written
     │   ├── PrimaryMismatchError     a head made for another primary
     │   ├── FeatureContractError     the primary's features are not those the head was trained on
     │   └── NonFiniteScoreError      finite weights, and a score that is NaN or infinite
@@ -104,6 +105,10 @@ class SignatureError(VerificationError):
 
 class StatementError(VerificationError):
     """A signed statement that speaks of another head, primary or generator than the one at hand."""
+
+
+class ChainError(VerificationError):
+    """The lines of a log chained by digest are not those that were written."""
 
 
 class PrimaryMismatchError(VerificationError):

@@ -4,6 +4,7 @@ A private key file is PKCS#8 PEM, mode 0600, encrypted when a passphrase is give
 SubjectPublicKeyInfo: safe to mail.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -15,6 +16,16 @@ from manyheads_shared.errors import SignatureError, UsageError
 from manyheads_shared.files import write_atomic
 
 PRIVATE_KEY_MODE = 0o600
+PUBLIC_SUFFIX = ".pub"
+
+
+@dataclass(frozen=True)
+class KeyFiles:
+    """A key pair on disk."""
+
+    private: Path
+    public: Path
+    key: SSlibKey
 
 
 def generate_key() -> CryptoSigner:
@@ -47,7 +58,7 @@ def read_private_key(path: Path, passphrase: str | None = None) -> CryptoSigner:
     try:
         private = serialization.load_pem_private_key(path.read_bytes(), password=passphrase.encode() if passphrase else None)
     except FileNotFoundError as error:
-        raise UsageError(f"no key at {path}; make one with `manyheads-contributor key new {path}`") from error
+        raise UsageError(f"no key at {path}; make one with `key new {path}`") from error
     except OSError as error:
         raise UsageError(f"{path}: the key cannot be read: {error.strerror}") from error
     except (TypeError, ValueError, UnsupportedAlgorithm) as error:
@@ -58,6 +69,40 @@ def read_private_key(path: Path, passphrase: str | None = None) -> CryptoSigner:
     if not isinstance(private, Ed25519PrivateKey):
         raise UsageError(f"{path}: expected an Ed25519 key, got {type(private).__name__}")
     return CryptoSigner(private)
+
+
+def make_key_files(path: Path, passphrase: str | None = None) -> KeyFiles:
+    """Make a key pair: the private half at `path`, the public one beside it. A private key that is there gets its public half.
+
+    Raises:
+        UsageError: the public key exists; nothing is overwritten. Or the private one is there and cannot be read.
+    """
+    public = path.with_name(path.name + PUBLIC_SUFFIX)
+    if public.exists():
+        raise UsageError(f"{public} exists; a key is never overwritten. Choose another path or move it away.")
+    if path.exists():  # a kill came between the two files, or the public one was lost
+        signer = read_private_key(path, passphrase)
+    else:
+        signer = generate_key()
+        write_private_key(path, signer, passphrase)
+    write_atomic(public, public_pem(signer.public_key).encode())
+    return KeyFiles(path, public, signer.public_key)
+
+
+def read_public_half(path: Path, passphrase: str | None = None) -> SSlibKey:
+    """Read the public key of a key file, private or public.
+
+    Raises:
+        UsageError: no such file, or it is neither.
+        SignatureError: a public key, but not an Ed25519 one.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"no key at {path} ({error.strerror}); make one with `key new {path}`") from error
+    if b"PUBLIC KEY" in data:
+        return parse_public_key(data.decode("ascii", "replace"))
+    return read_private_key(path, passphrase).public_key
 
 
 def public_pem(key: SSlibKey) -> str:

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from typing import Annotated, Generic, Literal, TypeVar
 
 from pydantic import Field, ValidationError
-from securesystemslib.dsse import Envelope
-from securesystemslib.exceptions import FormatError as VendorFormatError
-from securesystemslib.exceptions import VerificationError as VendorVerificationError
 from securesystemslib.signer import CryptoSigner, SSlibKey
 
 from manyheads_shared.canonical import from_canonical, to_canonical
 from manyheads_shared.challenge import NONCE_PATTERN
 from manyheads_shared.digest import Digest, digest_bytes, hex_of
 from manyheads_shared.document import Count, Fraction, Value, explain
-from manyheads_shared.errors import ManifestError, SignatureError, StatementError, UnsupportedVersionError
+from manyheads_shared.envelope import read_envelope, sign_envelope, verify_signed
+from manyheads_shared.errors import ManifestError, StatementError, UnsupportedVersionError
 from manyheads_shared.manifest import DigestField, Generator, Time
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -89,19 +87,6 @@ class HubPredicate(Value):
     created: Time
 
 
-class _Signature(Value):
-    keyid: str
-    sig: str  # base64
-
-
-class _Envelope(Value):
-    """DSSE envelope with one signature."""
-
-    payload: str  # base64
-    payloadType: Literal["application/vnd.in-toto+json"]  # noqa: N815 - the specification's spelling
-    signatures: tuple[_Signature]
-
-
 class _Statement(Value, Generic[P]):
     """in-toto Statement v1 with one subject and a typed predicate. (`_type` on the wire.)"""
 
@@ -158,9 +143,7 @@ def _sign(head: Digest, predicate_type: str, generator: Generator, predicate: Va
         "predicateType": predicate_type,
         "predicate": predicate.model_dump(mode="json"),
     }
-    envelope = Envelope(to_canonical(statement), PAYLOAD_TYPE, {})
-    envelope.sign(signer)
-    return to_canonical(envelope.to_dict())
+    return sign_envelope(to_canonical(statement), PAYLOAD_TYPE, signer)
 
 
 def _verify(data: bytes, head: Digest, key: SSlibKey, predicate_type: str, model: type[_Statement[P]]) -> SignedStatement[P]:
@@ -176,13 +159,9 @@ def _verify(data: bytes, head: Digest, key: SSlibKey, predicate_type: str, model
         StatementError: step 3 fails otherwise, or step 5.
     """
     # step 1
-    envelope = _read_envelope(data)
+    envelope = read_envelope(data, PAYLOAD_TYPE, name="statement", max_bytes=MAX_STATEMENT_BYTES)
     # step 2
-    try:
-        envelope.verify([key], 1)
-    except (VendorVerificationError, ValueError) as error:
-        signers = ", ".join(key_id[:12] for key_id in envelope.signatures) or "nobody"
-        raise SignatureError(f"statement: expected a signature by key {key.keyid[:12]}, signed by {signers}") from error
+    verify_signed(envelope, key, name="statement", by="the key expected")
     # step 3
     value = from_canonical(envelope.payload, name="statement", max_bytes=MAX_STATEMENT_BYTES)
     found = value.get("predicateType") if isinstance(value, dict) else None
@@ -202,18 +181,3 @@ def _verify(data: bytes, head: Digest, key: SSlibKey, predicate_type: str, model
     if subject != hex_of(head):
         raise StatementError(f"statement: expected one about head {head}, it is about sha256:{subject}")
     return SignedStatement(head, statement.predicate, key.keyid, digest_bytes(data))
-
-
-def _read_envelope(data: bytes) -> Envelope:
-    value = from_canonical(data, name="statement envelope", max_bytes=MAX_STATEMENT_BYTES)
-    try:
-        _Envelope.model_validate_json(data)
-        envelope = Envelope.from_dict(value)
-        canonical = to_canonical(envelope.to_dict())
-    except ValidationError as error:
-        raise ManifestError(f"statement: not the envelope of a statement: {explain(error)}") from error
-    except (ValueError, VendorFormatError) as error:
-        raise ManifestError(f"statement: expected a DSSE envelope: {error}") from error
-    if canonical != data:  # loose base64 would give one statement several spellings
-        raise ManifestError("statement: expected plain base64 with padding, got another spelling of it")
-    return envelope

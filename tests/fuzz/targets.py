@@ -21,7 +21,9 @@ from securesystemslib.signer import CryptoSigner
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import Metadata
 
+from manyheads_client.custody import CustodyEntry
 from manyheads_client.records import RecordFile, read_latest
+from manyheads_client.report_verification import Means, verify_report
 from manyheads_client.store import HeldMetadata
 from manyheads_client.trust import read_root, verify_chain
 from manyheads_shared import image
@@ -39,6 +41,8 @@ from manyheads_shared.key_proof import verify_key_proof
 from manyheads_shared.keys import parse_public_key
 from manyheads_shared.manifest import HeadManifest, PrimaryManifest
 from manyheads_shared.recall import Recall
+from manyheads_shared.seal import PAYLOAD_TYPE as SEAL_TYPE
+from manyheads_shared.seal import Seal, verify_seal
 from manyheads_shared.statements import PAYLOAD_TYPE, verify_answer, verify_hub_statement, verify_owner_statement
 from tests.support.image_files import mend_png
 
@@ -52,6 +56,7 @@ _HEADER_LENGTH = 8  # bytes, of safetensors
 
 Documents: tuple[Callable[[bytes], Document], ...] = (
     *(kind.from_bytes for kind in (PrimaryManifest, HeadManifest, BundleManifest, EvidenceRecord, FailureRecord, Recall)),
+    *(kind.from_bytes for kind in (Seal, CustodyEntry)),
     read_calibration,
 )
 
@@ -107,7 +112,7 @@ def check_document(data: bytes) -> None:
 
 
 def check_statement(data: bytes) -> None:
-    """A statement or key proof holds, or is refused; also with `data` for what was signed, and for a public key."""
+    """A statement, key proof or seal holds, or is refused; also with `data` for what was signed, and for a public key."""
     for candidate in (data, _sealed(_canonical(data), PAYLOAD_TYPE)):
         for verify in (verify_owner_statement, verify_hub_statement, verify_answer):
             with suppress(ManyheadsError):
@@ -115,6 +120,9 @@ def check_statement(data: bytes) -> None:
     for candidate in (data, _sealed(_canonical(data), KEY_PROOF_TYPE)):
         with suppress(ManyheadsError):
             verify_key_proof(candidate)
+    for candidate in (data, _sealed(_canonical(data), SEAL_TYPE)):
+        with suppress(ManyheadsError):
+            verify_seal(candidate)
     with suppress(ManyheadsError):
         parse_public_key(data.decode("utf-8", errors="surrogateescape"))
 
@@ -136,12 +144,14 @@ def check_metadata(data: bytes) -> None:
 
 
 def check_records(data: bytes) -> None:
-    """A record file is read and taken up, or refused."""
+    """A record file is read, verified and taken up, or refused."""
     with tempfile.TemporaryDirectory(prefix="manyheads-fuzz-") as folder:
         path = Path(folder, "records.jsonl")
         path.write_bytes(data)
         with suppress(ManyheadsError):
             list(read_latest(path))
+        with suppress(ManyheadsError):
+            verify_report(path, Means())
         with suppress(ManyheadsError), RecordFile(path, NO_DIGEST):
             pass
 

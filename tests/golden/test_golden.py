@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from manyheads_client.bundle import Bundle
+from manyheads_client.custody import CustodyEntry
 from manyheads_client.importing import import_pack
 from manyheads_client.pack import open_pack, write_pack
 from manyheads_client.store import Store
@@ -27,12 +28,15 @@ from manyheads_shared.keys import parse_public_key
 from manyheads_shared.recall import Recall
 from manyheads_shared.rungs import Rung
 from manyheads_shared.scoring import Scorer
+from manyheads_shared.seal import verify_seal
 
 V1 = Path(__file__).parent / "v1"
 SHA256 = {
     "audit.json": "1f07ee2b31c4fb482c4fbddd3bd4ef9478165c1b5e919de9b8eedc9a327734ac",
     "event.json": "28a52e7ed832ba8106364f1be307b3f4ae63ebb1706a5eff4ea810877a04d3c7",
     "key-proof.json": "58e39b826c2fba96cc57723758432cb46eed2aa3d2b3d837cf160b03c6b95092",
+    "custody.json": "cc1993eef2db752f07420d98c4cbc11292c848e57cb08ce748550fe3ed130c5a",
+    "scan.seal.json": "f397b71b8904e953191204d851889b1a1212ddb8eb1dc792cfa639d1a51202b7",
     "recall.json": "544b0dde105306b94567cdb1c12e8880b46d5827beb3b2eeb64d5a23518b000a",
     "bundle.json": "bbae5e0616e2b3ad195827878597e9f94b3169049fe9956d438b7c60e569b843",
     "calibration.json": "2b1c9ac42ab96521e9cf95ab84520995ef4051a923f91bdd003e3f8cef2f00e2",
@@ -50,6 +54,7 @@ SHA256 = {
 DOCUMENTS: dict[str, type[Document]] = {
     "audit.json": AuditEntry,
     "event.json": Event,
+    "custody.json": CustodyEntry,
     "recall.json": Recall,
     "bundle.json": BundleManifest,
     "calibration.json": Calibration,
@@ -162,6 +167,15 @@ def test_a_rotation_of_keys_is_verified() -> None:
     )
 
     assert (proof.hub, proof.owner, proof.replaces) == ("golden-hub", "ada", owner)
+
+
+def test_a_seal_is_verified_and_named_by_its_line_of_the_custody_log() -> None:
+    signed = verify_seal((V1 / "scan.seal.json").read_bytes())
+    line = CustodyEntry.from_bytes((V1 / "custody.json").read_bytes())
+
+    assert (signed.seal.examiner, signed.seal.examined, signed.seal.failed) == ("A. Lovelace", 3, 1)
+    assert signed.seal.instruments == (digest_bytes((V1 / "instrument.json").read_bytes()),)
+    assert line.details["seal"] == signed.digest
 
 
 def test_an_event_names_the_digest_of_its_line() -> None:

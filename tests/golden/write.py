@@ -16,6 +16,7 @@ from PIL import Image
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Targets, Timestamp
 
+from manyheads_client.custody import CustodyEntry
 from manyheads_client.pack import PackIndex, write_pack
 from manyheads_client.store import HeldMetadata
 from manyheads_hub.audit.chain import AuditEntry
@@ -50,6 +51,7 @@ from manyheads_shared.preprocess import Preprocessor
 from manyheads_shared.ratio_bounds import bound_ratio
 from manyheads_shared.recall import BundleSpan, Recall
 from manyheads_shared.scoring import Scorer, measure_probe
+from manyheads_shared.seal import CustodyHead, Seal, sign_seal
 from manyheads_shared.statements import (
     Bound,
     HubPredicate,
@@ -205,6 +207,7 @@ def write(folder: Path) -> None:
         (folder / name).write_bytes(data)
     write_ledger(folder)
     write_golden_pack(folder)
+    write_golden_case(folder)
 
 
 def write_ledger(folder: Path) -> None:
@@ -280,6 +283,36 @@ def write_golden_evidence() -> None:
     ):
         with path.open("xb") as stream:
             stream.write(document.to_bytes())
+
+
+def write_golden_case(folder: Path) -> None:
+    """Write the seal of a scan and the line of a custody log that tells of it, once."""
+    seal = Seal.new(
+        records=digest_bytes(b"records"),
+        size_bytes=4424,
+        examined=3,
+        failed=1,
+        instruments=(make_instrument().digest,),
+        laboratory="Golden Laboratory",
+        examiner="A. Lovelace",
+        case="2026-117",
+        custody=CustodyHead(sequence=3, digest=NO_DIGEST),
+        public_key=public_pem(_signer(4).public_key),
+        created=TIME,
+    )
+    sealed = sign_seal(seal, _signer(4))
+    line = CustodyEntry.new(
+        sequence=4,
+        time=TIME,
+        who="A. Lovelace",
+        action="scan.sealed",
+        subject="scans/0001.jsonl",
+        details={"records": seal.records, "seal": digest_bytes(sealed), "examined": 3, "failed": 1},
+        previous=NO_DIGEST,
+    )
+    for name, data in {"scan.seal.json": sealed, "custody.json": line.to_bytes()}.items():
+        with (folder / name).open("xb") as stream:
+            stream.write(data)
 
 
 def write_golden_pack(folder: Path) -> None:

@@ -49,7 +49,7 @@ def test_a_passphrase_keeps_the_key_from_being_read(tmp_path: Path, signer: Cryp
 
 
 def test_an_absent_key_says_how_to_make_one(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="manyheads-contributor key new"):
+    with pytest.raises(UsageError, match="make one with `key new"):
         read_private_key(tmp_path / "owner")
 
 

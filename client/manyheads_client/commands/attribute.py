@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from manyheads_client.commands.options import DeviceOption, JsonOption, PrecisionOption, StoreOption
-from manyheads_shared.errors import DatasetError
+from manyheads_shared.errors import DatasetError, UsageError
+from manyheads_shared.passphrase import read_passphrase
 from manyheads_shared.terminal import progress, stderr, stdout
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from manyheads_client.listing import Summary
     from manyheads_client.records import RecordFile
     from manyheads_client.scan import Options, Scanned
+    from manyheads_client.sealing import Signatory
 
 
 def attribute(
@@ -53,6 +55,10 @@ def attribute(
         list[Path] | None,
         typer.Option(metavar="FILE", help="Write a report here, FILE.html or FILE.pdf. Repeatable.", show_default=False),
     ] = None,
+    seal_with: Annotated[
+        Path | None,
+        typer.Option("--seal-with", metavar="KEY", help="Seal the records with the laboratory's key.", show_default=False),
+    ] = None,
     stability: Annotated[
         bool, typer.Option("--stability", help="Also try each image after mild changes; takes four times as long.")
     ] = False,
@@ -78,7 +84,9 @@ def attribute(
     from manyheads_client.records import RecordFile
     from manyheads_client.rendering import Renderings
     from manyheads_client.scan import Options
+    from manyheads_client.sealing import describe_source, seal_path, seal_records
 
+    signatory = _read_signatory(seal_with, jsonl)
     inputs = Inputs(paths or [], lists or [], null=null)
     inputs.verify()
     renderings = Renderings(csv, parquet, tuple(report or ()))
@@ -89,18 +97,34 @@ def attribute(
         stderr.print(f"warning: {warning}", style="yellow", markup=False)
     with ExitStack() as stack:
         path = jsonl or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="manyheads-"))) / "records.jsonl"
-        file = stack.enter_context(RecordFile(path, bundle.verified.digest))
-        scanned = _scan(inputs, file, bundle, options)
-        renderings.write(path, bundle, device=device, precision=precision)
+        with RecordFile(path, bundle.verified.digest) as file:
+            scanned = _scan(inputs, file, bundle, options)
+        if signatory:
+            seal_records(path, signatory)
+        source = describe_source(path) if jsonl else None
+        renderings.write(path, bundle, device=device, precision=precision, source=source)
         summary = _print_json(path) if json else _print_result(path, bundle)
         if not json:
-            written = (file for file in (jsonl, *renderings.paths) if file)
+            sealed = seal_path(path) if signatory else None
+            written = (file for file in (jsonl, sealed, *renderings.paths) if file)
             for line in (_speed(scanned, options), *(f"Written: {path}" for path in written)):
                 stdout.print(line, markup=False, soft_wrap=True)
     if inputs.passed_over:
         stderr.print(_passed_over(inputs), markup=False, soft_wrap=True)
     if not summary.examined:
         raise DatasetError(f"not one of {summary.failed} files could be examined; the reasons are listed above")
+
+
+def _read_signatory(key: Path | None, jsonl: Path | None) -> "Signatory | None":
+    """Read the key before hours of work."""
+    from manyheads_client.sealing import Signatory
+    from manyheads_shared.keys import read_private_key
+
+    if key is None:
+        return None
+    if jsonl is None:
+        raise UsageError("--seal-with seals a record file: name one with --jsonl")
+    return Signatory(read_private_key(key, read_passphrase()))
 
 
 def _scan(inputs: "Inputs", file: "RecordFile", bundle: "Bundle", options: "Options") -> "Scanned":

@@ -36,6 +36,23 @@ AcceptOwnerOption = Annotated[
         show_default=False,
     ),
 ]
+LaboratoryKeyOption = Annotated[
+    Path,
+    typer.Option("--key", envvar="MANYHEADS_KEY", help="The laboratory's private key, see `key new`.", show_default=False),
+]
+PublicKeyOption = Annotated[
+    Path | None,
+    typer.Option("--key", help="The laboratory's key, as it gave it to you: its PATH.pub.", show_default=False),
+]
+ImagesOption = Annotated[
+    Path | None,
+    typer.Option("--images", metavar="FOLDER", help="Where the images lie; found by digest.", show_default=False),
+]
+CaseOption = Annotated[str | None, typer.Option("--case", metavar="ID", help="The case it is for.", show_default=False)]
+ExaminerOption = Annotated[str | None, typer.Option("--examiner", metavar="NAME", help="Who examines.", show_default=False)]
+LaboratoryOption = Annotated[
+    str | None, typer.Option("--laboratory", metavar="NAME", help="For which laboratory.", show_default=False)
+]
 
 
 def read_root_file(path: Path | None) -> bytes | None:

@@ -1,14 +1,13 @@
 """`answer-challenge ID [IMAGES]`: show a hub's ownership challenge, or answer it."""
 
-import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from manyheads_contributor.commands.key import PASSPHRASE_VARIABLE
 from manyheads_shared.errors import UsageError
+from manyheads_shared.passphrase import read_passphrase
 from manyheads_shared.terminal import print_json, progress, stdout
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def answer_challenge(
         challenge = client.get_challenge(submission_id)
         check_seeds(challenge)
         if images is not None and key is not None:
-            answer = build_answer(challenge, images, read_private_key(key, os.environ.get(PASSPHRASE_VARIABLE)))
+            answer = build_answer(challenge, images, read_private_key(key, read_passphrase()))
             if not dry_run:
                 challenge = _send(client, challenge, answer)
     if as_json:

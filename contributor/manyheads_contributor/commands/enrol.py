@@ -1,6 +1,5 @@
 """`enrol`: an invited owner enrols a key that they prove to hold, and gets the token to submit with."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -27,17 +26,17 @@ def enrol(
 
     Example: manyheads-contributor enrol --hub https://hub.example --key owner.pem --invitation-file code --token-file token
     """
-    from manyheads_contributor.commands.key import PASSPHRASE_VARIABLE
     from manyheads_contributor.credentials import read_secret
     from manyheads_contributor.hub_client import HubClient
     from manyheads_shared import clock
     from manyheads_shared.files import write_atomic
     from manyheads_shared.key_proof import sign_key_proof
     from manyheads_shared.keys import PRIVATE_KEY_MODE, read_private_key
+    from manyheads_shared.passphrase import read_passphrase
 
     if token_file.exists():
         raise UsageError(f"{token_file} exists; a token is never overwritten. Choose another path or move it away.")
-    signer = read_private_key(key, os.environ.get(PASSPHRASE_VARIABLE))
+    signer = read_private_key(key, read_passphrase())
     with HubClient(hub, read_secret(invitation_file, INVITATION_VARIABLE, "--invitation-file", "mhi_…")) as client:
         if not client.is_private:
             stderr.print(f"note: {client.url} is not https; the invitation and the token can be read on the way")

@@ -1,12 +1,10 @@
 """`import-keras`."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from manyheads_contributor.commands.key import PASSPHRASE_VARIABLE
 from manyheads_contributor.commands.package import (
     JsonOption,
     KeyOption,
@@ -20,6 +18,7 @@ from manyheads_contributor.commands.package import (
     print_packaged,
 )
 from manyheads_shared.errors import UsageError
+from manyheads_shared.passphrase import read_passphrase
 
 
 def import_keras(
@@ -74,7 +73,7 @@ def import_keras(
         if primary is None or owner is None or level is None or key is None or any((name, image_size, statistics)):
             raise UsageError("a head needs --primary, --owner, --level and --key, and takes no option of a primary")
         named = name_generator(generator, version=version, owner=owner, level=level)
-        signer = read_private_key(key, os.environ.get(PASSPHRASE_VARIABLE))
+        signer = read_private_key(key, read_passphrase())
         artifact = read_primary(read_artifact_file(primary))
         head = import_head(read_keras_network(file), artifact, secondary=secondary)
         packaged = package_head(head, artifact, out, generator=named, signer=signer)

@@ -1,16 +1,13 @@
 """`key new`, `key show` and `key rotate`: the Ed25519 key that signs an owner's statements."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from manyheads_shared.errors import UsageError
+from manyheads_shared.passphrase import read_passphrase
 from manyheads_shared.terminal import print_json, stderr, stdout
-
-PASSPHRASE_VARIABLE = "MANYHEADS_KEY_PASSPHRASE"  # noqa: S105 - the name of a variable, not a secret
-PUBLIC_SUFFIX = ".pub"
 
 app = typer.Typer(help="Make and show the key that signs your heads.", no_args_is_help=True)
 
@@ -28,27 +25,16 @@ def new(
 
     Example: manyheads-contributor key new owner.pem
     """
-    from manyheads_shared.files import write_atomic
-    from manyheads_shared.keys import generate_key, public_pem, read_private_key, write_private_key
+    from manyheads_shared.keys import make_key_files
 
-    public = _public_path(path)
-    if public.exists():
-        raise UsageError(f"{public} exists; a key is never overwritten. Choose another path or move it away.")
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
-    if path.exists():  # a kill came between the two files, or the public one was lost
-        signer = read_private_key(path, passphrase)
-    else:
-        signer = generate_key()
-        write_private_key(path, signer, passphrase)
-    write_atomic(public, public_pem(signer.public_key).encode())
+    passphrase = read_passphrase()
+    made = make_key_files(path, passphrase)
     if as_json:
-        print_json(
-            {"key_id": signer.public_key.keyid, "private": str(path), "public": str(public), "encrypted": bool(passphrase)}
-        )
+        print_json({"key_id": made.key.keyid, "private": str(path), "public": str(made.public), "encrypted": bool(passphrase)})
         return
     stdout.print(f"private key  {path}  ({'encrypted' if passphrase else 'not encrypted'}; keep it, and keep it to yourself)")
-    stdout.print(f"public key   {public}  (for the hub's maintainer: manyheads-hub enrol)")
-    stdout.print(f"key id       {signer.public_key.keyid}", soft_wrap=True)
+    stdout.print(f"public key   {made.public}  (for the hub's maintainer: manyheads-hub enrol)")
+    stdout.print(f"key id       {made.key.keyid}", soft_wrap=True)
 
 
 @app.command("show")
@@ -61,16 +47,9 @@ def show(
 
     Example: manyheads-contributor key show owner.pem
     """
-    from manyheads_shared.keys import parse_public_key, public_pem, read_private_key
+    from manyheads_shared.keys import public_pem, read_public_half
 
-    try:
-        is_public = b"PUBLIC KEY" in path.read_bytes()
-    except FileNotFoundError as error:
-        raise UsageError(f"no key at {path}; make one with `manyheads-contributor key new {path}`") from error
-    if is_public:
-        key = parse_public_key(path.read_text())
-    else:
-        key = read_private_key(path, os.environ.get(PASSPHRASE_VARIABLE)).public_key
+    key = read_public_half(path, read_passphrase())
     if as_json:
         print_json({"key_id": key.keyid, "public": public_pem(key)})
         return
@@ -101,7 +80,7 @@ def rotate(
     from manyheads_shared.key_proof import sign_key_proof
     from manyheads_shared.keys import read_private_key
 
-    passphrase = os.environ.get(PASSPHRASE_VARIABLE)
+    passphrase = read_passphrase()
     before, after = read_private_key(old, passphrase), read_private_key(new_key, passphrase)
     with HubClient(hub, read_token(token_file)) as client:
         if not client.is_private:
@@ -118,7 +97,3 @@ def rotate(
         print_json({"dry_run": dry_run, "hub": account.hub, "owner": account.name, "key_id": key_id})
         return
     stdout.print(f"{'would make' if dry_run else 'made'} {key_id} the key of {account.name} at {account.hub}", soft_wrap=True)
-
-
-def _public_path(path: Path) -> Path:
-    return path.with_name(path.name + PUBLIC_SUFFIX)

@@ -1,16 +1,15 @@
 """`package`, and the options and the answer it shares with `import-keras`."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from pydantic import ValidationError
 
-from manyheads_contributor.commands.key import PASSPHRASE_VARIABLE
 from manyheads_shared import terminal
 from manyheads_shared.document import explain
 from manyheads_shared.errors import UsageError
+from manyheads_shared.passphrase import read_passphrase
 
 if TYPE_CHECKING:
     from manyheads_contributor.package import Packaged
@@ -62,7 +61,7 @@ def package(
         if primary is None or owner is None or level is None or key is None:
             raise UsageError("a head needs --primary, --owner, --level and --key")
         generator = name_generator(identity.generator, version=version, owner=owner, level=level)
-        signer = read_private_key(key, os.environ.get(PASSPHRASE_VARIABLE))
+        signer = read_private_key(key, read_passphrase())
         artifact = read_primary(read_artifact_file(primary))
         packaged = package_head(read_head_run(folder), artifact, out, generator=generator, signer=signer)
     print_packaged(packaged, as_json=as_json)

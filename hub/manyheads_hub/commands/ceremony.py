@@ -52,8 +52,8 @@ def sign(
 ) -> None:
     """Read what a draft says and add your signature to it. Needs no hub: do it on the machine that holds the key."""
     from manyheads_hub.signing.ceremony import describe_root, read_draft, write_draft
-    from manyheads_hub.signing.keyring import read_passphrase
     from manyheads_shared.keys import read_private_key
+    from manyheads_shared.passphrase import read_passphrase
 
     found, signer = read_draft(draft), read_private_key(key, read_passphrase())
     for name, value in describe_root(found.signed):

@@ -10,7 +10,6 @@ keys the newest.
 """
 
 import logging
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,6 @@ from manyheads_shared.errors import UsageError
 from manyheads_shared.files import write_atomic
 from manyheads_shared.keys import generate_key, parse_public_key, public_pem, read_private_key, write_private_key
 
-PASSPHRASE_VARIABLE = "MANYHEADS_KEY_PASSPHRASE"  # noqa: S105 - the name of the variable, not what is in it
 FOLDER_MODE = 0o700
 EVALUATION = "evaluation"
 
@@ -180,8 +178,3 @@ def _is_here(path: Path) -> bool:
         return path.is_file()
     except OSError:
         return False
-
-
-def read_passphrase() -> str | None:
-    """Return the passphrase of the private keys from the environment, for the edge of a command or a server."""
-    return os.environ.get(PASSPHRASE_VARIABLE) or None
