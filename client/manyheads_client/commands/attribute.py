@@ -2,27 +2,37 @@
 
 import tempfile
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from manyheads_client.commands.options import DeviceOption, JsonOption, PrecisionOption, StoreOption
-from manyheads_shared.errors import DatasetError
+from manyheads_shared.errors import DatasetError, UsageError
 from manyheads_shared.terminal import progress, stderr, stdout
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from manyheads_client.bundle import Bundle
+    from manyheads_client.engines.port import Engine, Options
     from manyheads_client.inputs import Inputs
     from manyheads_client.listing import Summary
     from manyheads_client.records import RecordFile
-    from manyheads_client.scan import Options, Scanned
+    from manyheads_client.scan import Scanned
+
+
+class EngineName(StrEnum):
+    """Who examines."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def attribute(
@@ -61,6 +71,24 @@ def attribute(
     ] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: Annotated[
+        EngineName, typer.Option(help="local: this process; ray: the actors of a Ray cluster of your own.")
+    ] = EngineName.LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="auto: the cluster this machine is in; or HOST:PORT. Default: one on this machine, for the scan.",
+            show_default=False,
+        ),
+    ] = None,
+    ray_actors: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that examine. Default: as many as there is room for.", show_default=False),
+    ] = None,
+    gpus_per_actor: Annotated[
+        float | None, typer.Option(min=0, help="GPUs, or a share of one. Default: 1 where there are any.", show_default=False)
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Say of each image which covered generator, if any, claims it. Offline, with the current bundle.
@@ -70,15 +98,21 @@ def attribute(
 
     Example: manyheads attribute photos/ --jsonl scan.jsonl --report scan.html
 
+    Example: manyheads attribute /shared/photos --engine ray --ray-address auto --store /shared/store --jsonl scan.jsonl
+
     Example: find /evidence -name '*.jpg' -print0 | manyheads attribute --list - -0 --jsonl scan.jsonl
     """
     from manyheads_client.bundle import Bundle
+    from manyheads_client.engines.port import Options
     from manyheads_client.inputs import Inputs
     from manyheads_client.instrument import warn_of
     from manyheads_client.records import RecordFile
     from manyheads_client.rendering import Renderings
-    from manyheads_client.scan import Options
 
+    on_ray = engine is EngineName.RAY
+    asked = {"address": ray_address, "actors": ray_actors, "gpus_per_actor": gpus_per_actor}
+    if not on_ray and any(value is not None for value in asked.values()):
+        raise UsageError("--ray-address, --ray-actors and --gpus-per-actor need --engine ray")
     inputs = Inputs(paths or [], lists or [], null=null)
     inputs.verify()
     renderings = Renderings(csv, parquet, tuple(report or ()))
@@ -90,12 +124,16 @@ def attribute(
     with ExitStack() as stack:
         path = jsonl or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="manyheads-"))) / "records.jsonl"
         file = stack.enter_context(RecordFile(path, bundle.verified.digest))
-        scanned = _scan(inputs, file, bundle, options)
-        renderings.write(path, bundle, device=device, precision=precision)
+        if on_ray:
+            running = stack.enter_context(_open_ray(bundle, store, options, **asked))
+        else:
+            running = _open_local(bundle, options)
+        scanned = _scan(inputs, file, running)
+        renderings.write(path, bundle, device="auto" if on_ray else device, precision=precision)  # pictures are drawn here
         summary = _print_json(path) if json else _print_result(path, bundle)
         if not json:
             written = (file for file in (jsonl, *renderings.paths) if file)
-            for line in (_speed(scanned, options), *(f"Written: {path}" for path in written)):
+            for line in (_speed(scanned, running), *(f"Written: {path}" for path in written)):
                 stdout.print(line, markup=False, soft_wrap=True)
     if inputs.passed_over:
         stderr.print(_passed_over(inputs), markup=False, soft_wrap=True)
@@ -103,21 +141,39 @@ def attribute(
         raise DatasetError(f"not one of {summary.failed} files could be examined; the reasons are listed above")
 
 
-def _scan(inputs: "Inputs", file: "RecordFile", bundle: "Bundle", options: "Options") -> "Scanned":
+def _open_local(bundle: "Bundle", options: "Options") -> "Engine":
+    from manyheads_client.engines.local import LocalEngine
+
+    return LocalEngine(bundle, options)
+
+
+@contextmanager
+def _open_ray(bundle: "Bundle", store: Path | None, options: "Options", **asked: Any) -> Iterator["Engine"]:
+    """Connect, with what was asked for of a cluster; None where nothing was."""
+    try:
+        from manyheads_client.engines.ray import Cluster, open_ray
+    except ImportError as error:
+        raise UsageError("--engine ray needs Ray Data: pip install 'manyheads[ray]'") from error
+    from manyheads_client.store import default_store
+
+    cluster = Cluster(**{name: value for name, value in asked.items() if value is not None})
+    with open_ray(bundle, store or default_store(), options, cluster) as engine:
+        yield engine
+
+
+def _scan(inputs: "Inputs", file: "RecordFile", engine: "Engine") -> "Scanned":
     from manyheads_client.scan import scan
-    from manyheads_shared.compute import choose_compute
 
     items = inputs.items()
     first = next(items, None)
     if first is None:
         where = ", ".join(map(str, (*inputs.paths, *inputs.lists))) or "nothing: name images or folders"
         raise DatasetError(f"no png, jpeg or webp file under {where}. {_passed_over(inputs)}".rstrip())
-    bundle.scorer(choose_compute(options.device, options.precision))  # loading it is not the images' time
     with progress(rate=True) as display:
         task = display.add_task("examining", total=None)
         if not display.disable and inputs.is_countable():
             Thread(target=_count, args=(inputs, display, task), daemon=True).start()
-        return scan(chain([first], items), file, bundle, options, on_item=lambda: display.advance(task))
+        return scan(chain([first], items), file, engine, on_item=lambda: display.advance(task))
 
 
 def _count(inputs: "Inputs", display: "Progress", task: "TaskID") -> None:
@@ -149,15 +205,12 @@ def _print_result(path: Path, bundle: "Bundle") -> "Summary":
     return summary
 
 
-def _speed(scanned: "Scanned", options: "Options") -> str:
-    from manyheads_shared.compute import choose_compute
-
+def _speed(scanned: "Scanned", engine: "Engine") -> str:
     before = f" {scanned.passed} were recorded before." if scanned.passed else ""
     if not scanned.examined:
         return f"Nothing was left to examine.{before}"
-    compute, rate = choose_compute(options.device, options.precision), scanned.examined / scanned.seconds
-    took = f"{scanned.examined} images in {scanned.seconds:.1f} s ({rate:.0f} a second)"
-    return f"{took} on {compute.device_name}, {compute.precision}.{before}"
+    rate = scanned.examined / scanned.seconds
+    return f"{scanned.examined} images in {scanned.seconds:.1f} s ({rate:.0f} a second) on {engine.where}.{before}"
 
 
 def _passed_over(inputs: "Inputs") -> str:
