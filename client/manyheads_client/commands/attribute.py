@@ -150,6 +150,10 @@ def _open_local(bundle: "Bundle", options: "Options") -> "Engine":
 @contextmanager
 def _open_ray(bundle: "Bundle", store: Path | None, options: "Options", **asked: Any) -> Iterator["Engine"]:
     """Connect, with what was asked for of a cluster; None where nothing was."""
+    from manyheads_client.engines.here import guard_cluster
+
+    if asked["address"] is None:
+        guard_cluster()
     try:
         from manyheads_client.engines.ray import Cluster, open_ray
     except ImportError as error:

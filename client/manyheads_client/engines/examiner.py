@@ -8,11 +8,11 @@ import pyarrow as pa
 
 from manyheads_client.bundle import open_held
 from manyheads_client.engines.local import LocalEngine
-from manyheads_client.engines.parcels import pack_records, unpack_items
+from manyheads_client.engines.parcels import pack_records, pack_refusal, unpack_items
 from manyheads_client.engines.port import Options
 from manyheads_client.store import Store
 from manyheads_shared.digest import Digest
-from manyheads_shared.errors import VerificationError
+from manyheads_shared.errors import ManyheadsError, VerificationError
 from manyheads_shared.terminal import silence_pillow
 
 
@@ -30,20 +30,17 @@ class Examiner:
     """Examines parcels."""
 
     def __init__(self, charge: Charge) -> None:
-        """Open nothing yet: what is raised over the first parcel reaches the driver as it is, what is raised here does not."""
+        """Open nothing yet: what goes wrong over a parcel reaches the driver in words, what goes wrong here would not."""
         silence_pillow()  # the process is ours
         self._charge = charge
 
     def __call__(self, parcel: pa.Table) -> pa.Table:
-        """Examine one parcel.
-
-        Raises:
-            NoBundleError: this node does not see the store, or not this bundle in it.
-            FormatError, VerificationError: it is not to be trusted, or not the one that the driver opened.
-            UsageError, FeatureContractError: as `analysis.attribute`.
-        """
+        """Examine one parcel; say why where that cannot be."""
         number, items = unpack_items(parcel)
-        return pack_records(number, list(self._engine.examine(items)))
+        try:
+            return pack_records(number, list(self._engine.examine(items)))
+        except ManyheadsError as error:
+            return pack_refusal(number, error)
 
     @cached_property
     def _engine(self) -> LocalEngine:

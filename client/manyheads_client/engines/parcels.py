@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from manyheads_client.errors import ClusterError
 from manyheads_client.inputs import Item
 from manyheads_client.records import Record
 from manyheads_shared.document import Document
-from manyheads_shared.errors import UnreadableImageError
+from manyheads_shared.errors import ManyheadsError, UnreadableImageError
 from manyheads_shared.evidence import EvidenceRecord, Examined, FailureRecord, Instrument
 from manyheads_shared.image import read_image_file
 
@@ -29,7 +30,14 @@ _ITEMS = pa.schema(
         "refusals": pa.list_(pa.string()),  # why it could not be read; null: nothing is known against it
     }
 )
-_RECORDS = pa.schema({"number": pa.int64(), "records": pa.list_(pa.large_binary()), "instrument": pa.large_binary()})
+_RECORDS = pa.schema(
+    {
+        "number": pa.int64(),
+        "records": pa.list_(pa.large_binary()),
+        "instrument": pa.large_binary(),  # that all evidence among them names; null: there is none
+        "refusal": pa.string(),  # why there are no records; null: they are there
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -77,13 +85,21 @@ def pack_records(number: int, records: Sequence[Record]) -> pa.Table:
     return pa.Table.from_pylist([row], _RECORDS)
 
 
+def pack_refusal(number: int, error: ManyheadsError) -> pa.Table:
+    """Say in place of a parcel's records why there are none."""
+    return pa.Table.from_pylist([{"number": number, "refusal": f"{type(error).__name__}: {error}"}], _RECORDS)
+
+
 def unpack_records(table: pa.Table) -> tuple[int, list[Record]]:
     """Take a parcel's number and records out of it.
 
     Raises:
+        ClusterError: there are none.
         ManifestError: something else was sent.
     """
     (row,) = table.to_pylist()
+    if row["refusal"] is not None:
+        raise ClusterError(f"an actor cannot examine: {row['refusal']}")
     instrument = row["instrument"] and Instrument.from_bytes(row["instrument"])
     return row["number"], [_read(data, instrument) for data in row["records"]]
 

@@ -13,7 +13,6 @@ import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +30,11 @@ from manyheads_client.engines.port import Options
 from manyheads_client.errors import ClusterError
 from manyheads_client.inputs import Item
 from manyheads_client.records import Record
-from manyheads_shared.errors import ManyheadsError
 
 PARCEL_IMAGES = 256  # four batches: what is decoded while nothing is scored is a fifth of an actor's time at most
 WINDOW = 3  # parcels an actor: in work, waiting there, on its way
 HERE = "local"  # in place of an address: a cluster of this machine, for the time of the scan
+_GO_ON = "What was examined is recorded; run the command again to go on."
 _END = None  # in the queue, after the last parcel
 
 
@@ -72,16 +71,16 @@ class RayEngine:
         parcels = pack_items(items, most=self._parcel_images)
         queue = Queue(actor_options={"num_cpus": 0})
         try:
-            for _ in range(WINDOW * self._actors):
-                _put_next(queue, parcels)
-            for expected, table in enumerate(self._answers(queue)):
+            sent = sum(_put_next(queue, parcels) for _ in range(WINDOW * self._actors))
+            came = 0
+            for table in self._answers(queue):
                 number, records = unpack_records(table)
-                if number != expected:
-                    raise ClusterError(f"expected parcel {expected}, got {number}: the cluster lost some. {_GO_ON}")
-                _put_next(queue, parcels)
+                _verify_number(number, came)
+                came, sent = came + 1, sent + _put_next(queue, parcels)
                 yield from records
+            _verify_number(sent, came)
         except RayError as error:
-            raise _explain(error) from error
+            raise ClusterError(f"the cluster gave up: {error}. {_GO_ON}") from error
         finally:
             with suppress(RayError):
                 queue.shutdown(force=True)
@@ -166,23 +165,13 @@ def _settle() -> None:
     )  # it counts tasks, and ours is a stream
 
 
-def _put_next(queue: Queue, parcels: Iterator[pa.Table]) -> None:
-    """Put the next parcel in; after the last, the end."""
-    queue.put(next(parcels, _END))
+def _put_next(queue: Queue, parcels: Iterator[pa.Table]) -> bool:
+    """Put the next parcel in, or say that there was none; after the last, the end."""
+    parcel = next(parcels, _END)
+    queue.put(parcel)
+    return parcel is not _END
 
 
-_GO_ON = "What was examined is recorded; run the command again to go on."
-
-
-def _explain(error: BaseException) -> ClusterError:
-    """Find our own error under Ray's."""
-    for cause in islice(_causes(error), 20):
-        if isinstance(cause, ManyheadsError) and not isinstance(cause, RayError):
-            return ClusterError(f"an actor cannot examine: {type(cause).__name__}: {cause}")
-    return ClusterError(f"the cluster gave up: {error}. {_GO_ON}")
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = getattr(error, "cause", None) or error.__cause__
+def _verify_number(number: int, expected: int) -> None:
+    if number != expected:
+        raise ClusterError(f"the cluster lost parcels: expected number {expected}, got {number}. {_GO_ON}")
