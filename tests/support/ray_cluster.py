@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.ports import free_port
+from tests.support.ports import free_ports
 
 OBJECT_STORE_BYTES = 100 << 20
 ACTORS = 2
@@ -27,7 +27,8 @@ def ray_cluster(cpus: int = 2) -> Iterator[str]:
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
     }
-    address = f"127.0.0.1:{free_port()}"
+    port, client_port = free_ports(2)
+    address = f"127.0.0.1:{port}"
     with tempfile.TemporaryDirectory(
         prefix="ray-", dir="/tmp", ignore_cleanup_errors=True
     ) as folder:  # sockets' names are short
@@ -39,7 +40,12 @@ def ray_cluster(cpus: int = 2) -> Iterator[str]:
             "--node-ip-address=127.0.0.1",
             f"--port={address.partition(':')[2]}",
         ]
-        command += [f"--num-cpus={cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}", f"--temp-dir={folder}"]
+        command += [
+            f"--num-cpus={cpus}",
+            f"--object-store-memory={OBJECT_STORE_BYTES}",
+            f"--temp-dir={folder}",
+            f"--ray-client-server-port={client_port}",
+        ]
         with (Path(folder) / "start.log").open("wb") as log:
             head = subprocess.Popen([*command, "--include-dashboard=false"], stdout=log, stderr=log)
             try:

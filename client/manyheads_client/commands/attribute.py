@@ -124,10 +124,7 @@ def attribute(
     with ExitStack() as stack:
         path = jsonl or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="manyheads-"))) / "records.jsonl"
         file = stack.enter_context(RecordFile(path, bundle.verified.digest))
-        if on_ray:
-            running = stack.enter_context(_open_ray(bundle, store, options, **asked))
-        else:
-            running = _open_local(bundle, options)
+        running = stack.enter_context(_open_ray(bundle, store, options, **asked)) if on_ray else _open_local(bundle, options)
         scanned = _scan(inputs, file, running)
         renderings.write(path, bundle, device="auto" if on_ray else device, precision=precision)  # pictures are drawn here
         summary = _print_json(path) if json else _print_result(path, bundle)

@@ -110,7 +110,6 @@ def open_ray(bundle: Bundle, store: Path, options: Options, cluster: Cluster) ->
         ClusterError: no cluster at this address, or one of other versions.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # an offline client reports to nobody
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what it warns of goes to stderr, past the progress display
     here = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if cluster.address == HERE else {}
     try:
         ray.init(cluster.address, log_to_driver=False, logging_level=logging.ERROR, **here)
