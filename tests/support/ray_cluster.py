@@ -2,11 +2,12 @@
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.support.ports import free_ports
@@ -26,34 +27,25 @@ def ray_cluster(cpus: int = 2) -> Iterator[str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",  # Ray makes way for others, and a busy machine would starve it
     }
     port, client_port = free_ports(2)
     address = f"127.0.0.1:{port}"
-    with tempfile.TemporaryDirectory(
-        prefix="ray-", dir="/tmp", ignore_cleanup_errors=True
-    ) as folder:  # sockets' names are short
-        command = [
-            str(_RAY),
-            "start",
-            "--head",
-            "--block",
-            "--node-ip-address=127.0.0.1",
-            f"--port={address.partition(':')[2]}",
-        ]
-        command += [
-            f"--num-cpus={cpus}",
-            f"--object-store-memory={OBJECT_STORE_BYTES}",
-            f"--temp-dir={folder}",
-            f"--ray-client-server-port={client_port}",
-        ]
+    # in /tmp, because the names of sockets are short
+    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        command = [str(_RAY), "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port}"]
+        command += [f"--ray-client-server-port={client_port}", f"--temp-dir={folder}", "--include-dashboard=false"]
+        command += [f"--num-cpus={cpus}", f"--object-store-memory={OBJECT_STORE_BYTES}"]
         with (Path(folder) / "start.log").open("wb") as log:
-            head = subprocess.Popen([*command, "--include-dashboard=false"], stdout=log, stderr=log)
+            head = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
             try:
                 _wait_for(address, head)
                 yield address
             finally:
-                head.terminate()
-                head.wait(30)
+                for pid in _session(head.pid):
+                    with suppress(ProcessLookupError):  # it ended meanwhile
+                        os.kill(pid, signal.SIGKILL)
+                head.wait()
 
 
 def start_driver(address: str, store: Path, images: Path, jsonl: Path) -> subprocess.Popen[str]:
@@ -97,6 +89,18 @@ def drive(address: str, store: str, images: str, jsonl: str) -> None:
 def actors() -> list[int]:
     """Process ids of the actors that examine on clusters of this process."""
     return [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit() and _is_ours(folder)]
+
+
+def _session(leader: int) -> list[int]:
+    """The processes of one session, however deep."""
+    return [int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit() and _leader(folder) == leader]
+
+
+def _leader(folder: Path) -> int | None:
+    try:
+        return int((folder / "stat").read_text().rpartition(")")[2].split()[3])
+    except (OSError, IndexError):  # it ended meanwhile
+        return None
 
 
 def _is_ours(folder: Path) -> bool:

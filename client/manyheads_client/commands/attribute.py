@@ -124,8 +124,8 @@ def attribute(
     with ExitStack() as stack:
         path = jsonl or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="manyheads-"))) / "records.jsonl"
         file = stack.enter_context(RecordFile(path, bundle.verified.digest))
-        running = stack.enter_context(_open_ray(bundle, store, options, **asked)) if on_ray else _open_local(bundle, options)
-        scanned = _scan(inputs, file, running)
+        with _open_ray(bundle, store, options, **asked) if on_ray else _open_local(bundle, options) as running:
+            scanned = _scan(inputs, file, running)
         renderings.write(path, bundle, device="auto" if on_ray else device, precision=precision)  # pictures are drawn here
         summary = _print_json(path) if json else _print_result(path, bundle)
         if not json:
@@ -138,10 +138,11 @@ def attribute(
         raise DatasetError(f"not one of {summary.failed} files could be examined; the reasons are listed above")
 
 
-def _open_local(bundle: "Bundle", options: "Options") -> "Engine":
+@contextmanager
+def _open_local(bundle: "Bundle", options: "Options") -> Iterator["Engine"]:
     from manyheads_client.engines.local import LocalEngine
 
-    return LocalEngine(bundle, options)
+    yield LocalEngine(bundle, options)
 
 
 @contextmanager

@@ -9,9 +9,10 @@ it is run again. Processes of Ray trust each other: the cluster must be one's ow
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,8 @@ def open_ray(bundle: Bundle, store: Path, options: Options, cluster: Cluster) ->
         _settle()
         verified = bundle.verified
         charge = Charge(str(store.absolute()), verified.manifest.sequence, verified.digest, options)
-        yield RayEngine(charge, cluster)
+        with redirect_stdout(sys.stderr):  # where Ray tells of dead workers
+            yield RayEngine(charge, cluster)
     finally:
         ray.shutdown()
 
