@@ -6,13 +6,14 @@ Those on real images are apart: `python -m benchmarks.loop`, `python -m benchmar
 import sys
 from collections.abc import Callable, Sequence
 
-from benchmarks import degradation_sheet, degradation_speed, engine, killed, throughput
+from benchmarks import degradation_sheet, degradation_speed, engine, killed, scan, throughput
 
 BENCHMARKS: dict[str, tuple[Callable[[], None], str]] = {
     "degradation-sheet": (degradation_sheet.main, "what each degradation profile does to a photograph"),
     "degradation-speed": (degradation_speed.main, "images a second, by degradation profile"),
     "engine": (engine.main, "many heads on one batch, by executor"),
     "killed": (killed.main, "the whole loop under random kills"),
+    "scan": (scan.main, "a scan of large JPEGs, whole and stage by stage"),
     "throughput": (throughput.main, "images a second, by number of heads"),
 }
 

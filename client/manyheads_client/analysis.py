@@ -207,7 +207,10 @@ def _examine(item: Item, spec: Preprocessing, budget: Budget, *, stability: bool
 
 
 def _ready(item: ItemExamined, decoded: DecodedImage, spec: Preprocessing, *, stability: bool) -> _Ready:
-    """Fit an image, and its mild changes where stability is tested. Its condition is that of the picture the network sees: the hub climbed its ladders there."""
+    """Fit an image, and its mild changes where stability is tested.
+
+    Its condition is that of the picture the network sees: the hub climbed its ladders there.
+    """
     seen = fit_decoded(decoded, spec)
     condition = estimate_condition(seen)
     changed = change_mildly(decoded.pixels) if stability else {}

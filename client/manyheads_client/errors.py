@@ -22,7 +22,8 @@ Whatever is refused, the store stays at the bundle it had.
     UsageError                                                                            exit 2
     ├── NoBundleError                nothing was pulled or imported into this store yet
     ├── NotAStoreError               the folder holds other things
-    └── StoreBusyError               another process holds the lock
+    ├── StoreBusyError               another process holds the lock
+    └── ClusterError                 a Ray cluster that is not there, or cannot go on
 """
 
 from collections.abc import Sequence
@@ -106,3 +107,7 @@ class NotAStoreError(UsageError):
 
 class StoreBusyError(UsageError):
     """Another process is changing the store."""
+
+
+class ClusterError(UsageError):
+    """A Ray cluster that is not there, or whose actors cannot examine."""

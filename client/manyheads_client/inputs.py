@@ -28,6 +28,7 @@ class Item:
     name: str  # in records
     size: int | None  # bytes, as far as it is known without reading
     read: Callable[[], bytes | Pixels]  # what raises ImageError is the item's failure
+    path: Path | None = None  # the file that it is the whole of, which others may read as well; None: only `read` can
 
 
 @dataclass
@@ -112,7 +113,7 @@ def file_item(path: Path) -> Item:
         size = path.stat().st_size
     except (OSError, ValueError):  # a name with a zero byte
         size = None
-    return Item(item_name(path), size, lambda: read_image_file(path))
+    return Item(item_name(path), size, lambda: read_image_file(path), path)
 
 
 def find_item(name: str) -> Item:

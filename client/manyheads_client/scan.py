@@ -4,23 +4,12 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from manyheads_client.analysis import attribute
-from manyheads_client.bundle import Bundle
+from manyheads_client.engines.port import Engine
 from manyheads_client.inputs import Item
 from manyheads_client.records import Record, RecordFile
 
 WRITE_IMAGES = 64  # records synced at once …
 WRITE_SECONDS = 2.0  # … or after this long: what a kill can cost
-
-
-@dataclass(frozen=True)
-class Options:
-    """How images are examined; see `analysis.attribute`."""
-
-    device: str = "auto"
-    precision: str = "auto"
-    stability: bool = False
-    jobs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -32,20 +21,14 @@ class Scanned:
     seconds: float
 
 
-def scan(
-    items: Iterable[Item],
-    file: RecordFile,
-    bundle: Bundle,
-    options: Options,
-    on_item: Callable[[], None] = lambda: None,
-) -> Scanned:
+def scan(items: Iterable[Item], file: RecordFile, engine: Engine, on_item: Callable[[], None] = lambda: None) -> Scanned:
     """Attribute what the record file does not hold yet, writing as it goes.
 
     Args:
         on_item: called for every item once its record is made, or found.
 
     Raises:
-        As `analysis.attribute`; what was examined until then is recorded.
+        As `Engine.examine`; what was examined until then is recorded.
     """
     passed = 0
 
@@ -61,12 +44,9 @@ def scan(
     examined = 0
     pending: list[Record] = []
     started = written = time.monotonic()
-    results = attribute(
-        left(), bundle, device=options.device, precision=options.precision, stability=options.stability, jobs=options.jobs
-    )
     try:
-        for result in results:
-            pending.append(result.entry)
+        for record in engine.examine(left()):
+            pending.append(record)
             examined += 1
             on_item()
             if len(pending) >= WRITE_IMAGES or time.monotonic() - written > WRITE_SECONDS:

@@ -2,12 +2,14 @@
 
 import tempfile
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,11 +22,19 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from manyheads_client.bundle import Bundle
+    from manyheads_client.engines.port import Engine, Options
     from manyheads_client.inputs import Inputs
     from manyheads_client.listing import Summary
     from manyheads_client.records import RecordFile
-    from manyheads_client.scan import Options, Scanned
+    from manyheads_client.scan import Scanned
     from manyheads_client.sealing import Signatory
+
+
+class EngineName(StrEnum):
+    """Who examines."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def attribute(
@@ -67,6 +77,24 @@ def attribute(
     ] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
+    engine: Annotated[
+        EngineName, typer.Option(help="local: this process; ray: the actors of a Ray cluster of your own.")
+    ] = EngineName.LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="auto: the cluster this machine is in; or HOST:PORT. Default: one on this machine, for the scan.",
+            show_default=False,
+        ),
+    ] = None,
+    ray_actors: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that examine. Default: as many as there is room for.", show_default=False),
+    ] = None,
+    gpus_per_actor: Annotated[
+        float | None, typer.Option(min=0, help="GPUs, or a share of one. Default: 1 where there are any.", show_default=False)
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Say of each image which covered generator, if any, claims it. Offline, with the current bundle.
@@ -76,17 +104,23 @@ def attribute(
 
     Example: manyheads attribute photos/ --jsonl scan.jsonl --report scan.html
 
+    Example: manyheads attribute /shared/photos --engine ray --ray-address auto --store /shared/store --jsonl scan.jsonl
+
     Example: find /evidence -name '*.jpg' -print0 | manyheads attribute --list - -0 --jsonl scan.jsonl
     """
     from manyheads_client.bundle import Bundle
+    from manyheads_client.engines.port import Options
     from manyheads_client.inputs import Inputs
     from manyheads_client.instrument import warn_of
     from manyheads_client.records import RecordFile
     from manyheads_client.rendering import Renderings
-    from manyheads_client.scan import Options
     from manyheads_client.sealing import describe_source, seal_path, seal_records
 
     signatory = _read_signatory(seal_with, jsonl)
+    on_ray = engine is EngineName.RAY
+    asked = {"address": ray_address, "actors": ray_actors, "gpus_per_actor": gpus_per_actor}
+    if not on_ray and any(value is not None for value in asked.values()):
+        raise UsageError("--ray-address, --ray-actors and --gpus-per-actor need --engine ray")
     inputs = Inputs(paths or [], lists or [], null=null)
     inputs.verify()
     renderings = Renderings(csv, parquet, tuple(report or ()))
@@ -97,17 +131,18 @@ def attribute(
         stderr.print(f"warning: {warning}", style="yellow", markup=False)
     with ExitStack() as stack:
         path = jsonl or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="manyheads-"))) / "records.jsonl"
-        with RecordFile(path, bundle.verified.digest) as file:
-            scanned = _scan(inputs, file, bundle, options)
+        opened = _open_ray(bundle, store, options, **asked) if on_ray else _open_local(bundle, options)
+        with RecordFile(path, bundle.verified.digest) as file, opened as running:
+            scanned = _scan(inputs, file, running)
         if signatory:
             seal_records(path, signatory)
         source = describe_source(path) if jsonl else None
-        renderings.write(path, bundle, device=device, precision=precision, source=source)
+        renderings.write(path, bundle, device="auto" if on_ray else device, precision=precision, source=source)  # pictures here
         summary = _print_json(path) if json else _print_result(path, bundle)
         if not json:
             sealed = seal_path(path) if signatory else None
             written = (file for file in (jsonl, sealed, *renderings.paths) if file)
-            for line in (_speed(scanned, options), *(f"Written: {path}" for path in written)):
+            for line in (_speed(scanned, running), *(f"Written: {path}" for path in written)):
                 stdout.print(line, markup=False, soft_wrap=True)
     if inputs.passed_over:
         stderr.print(_passed_over(inputs), markup=False, soft_wrap=True)
@@ -127,21 +162,44 @@ def _read_signatory(key: Path | None, jsonl: Path | None) -> "Signatory | None":
     return Signatory(read_private_key(key, read_passphrase()))
 
 
-def _scan(inputs: "Inputs", file: "RecordFile", bundle: "Bundle", options: "Options") -> "Scanned":
+@contextmanager
+def _open_local(bundle: "Bundle", options: "Options") -> Iterator["Engine"]:
+    from manyheads_client.engines.local import LocalEngine
+
+    yield LocalEngine(bundle, options)
+
+
+@contextmanager
+def _open_ray(bundle: "Bundle", store: Path | None, options: "Options", **asked: Any) -> Iterator["Engine"]:
+    """Connect, with what was asked for of a cluster; None where nothing was."""
+    from manyheads_client.engines.here import guard_cluster
+
+    if asked["address"] is None:
+        guard_cluster()
+    try:
+        from manyheads_client.engines.ray import Cluster, open_ray
+    except ImportError as error:
+        raise UsageError("--engine ray needs Ray Data: pip install 'manyheads[ray]'") from error
+    from manyheads_client.store import default_store
+
+    cluster = Cluster(**{name: value for name, value in asked.items() if value is not None})
+    with open_ray(bundle, store or default_store(), options, cluster) as engine:
+        yield engine
+
+
+def _scan(inputs: "Inputs", file: "RecordFile", engine: "Engine") -> "Scanned":
     from manyheads_client.scan import scan
-    from manyheads_shared.compute import choose_compute
 
     items = inputs.items()
     first = next(items, None)
     if first is None:
         where = ", ".join(map(str, (*inputs.paths, *inputs.lists))) or "nothing: name images or folders"
         raise DatasetError(f"no png, jpeg or webp file under {where}. {_passed_over(inputs)}".rstrip())
-    bundle.scorer(choose_compute(options.device, options.precision))  # loading it is not the images' time
     with progress(rate=True) as display:
         task = display.add_task("examining", total=None)
         if not display.disable and inputs.is_countable():
             Thread(target=_count, args=(inputs, display, task), daemon=True).start()
-        return scan(chain([first], items), file, bundle, options, on_item=lambda: display.advance(task))
+        return scan(chain([first], items), file, engine, on_item=lambda: display.advance(task))
 
 
 def _count(inputs: "Inputs", display: "Progress", task: "TaskID") -> None:
@@ -173,15 +231,12 @@ def _print_result(path: Path, bundle: "Bundle") -> "Summary":
     return summary
 
 
-def _speed(scanned: "Scanned", options: "Options") -> str:
-    from manyheads_shared.compute import choose_compute
-
+def _speed(scanned: "Scanned", engine: "Engine") -> str:
     before = f" {scanned.passed} were recorded before." if scanned.passed else ""
     if not scanned.examined:
         return f"Nothing was left to examine.{before}"
-    compute, rate = choose_compute(options.device, options.precision), scanned.examined / scanned.seconds
-    took = f"{scanned.examined} images in {scanned.seconds:.1f} s ({rate:.0f} a second)"
-    return f"{took} on {compute.device_name}, {compute.precision}.{before}"
+    rate = scanned.examined / scanned.seconds
+    return f"{scanned.examined} images in {scanned.seconds:.1f} s ({rate:.0f} a second) on {engine.where}.{before}"
 
 
 def _passed_over(inputs: "Inputs") -> str:
