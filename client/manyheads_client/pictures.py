@@ -15,7 +15,7 @@ from PIL import Image
 
 from manyheads_client.analysis import Attribution, attribute
 from manyheads_client.bundle import Bundle
-from manyheads_client.inputs import find_item
+from manyheads_client.inputs import Item, find_item
 from manyheads_shared.decision import Answer
 from manyheads_shared.evidence import Examined
 from manyheads_shared.image import Pixels
@@ -71,18 +71,24 @@ def draw_pictures(
     entries: Sequence[Examined],
     bundle: Bundle,
     *,
+    find: Callable[[str], Item] = find_item,
     device: str = "auto",
     precision: str = "auto",
     on_image: Callable[[], None] = lambda: None,
 ) -> Pictures:
-    """Draw the pictures of these records; meant for as many as a report shows in full."""
-    results = attribute(map(find_item, (e.name for e in entries)), bundle, device=device, precision=precision, saliency=True)
+    """Draw the pictures of these records; meant for as many as a report shows in full.
+
+    Args:
+        find: the item that a record names; where it is no longer there, reading it fails.
+    """
+    items = [find(entry.name) for entry in entries]
+    results = attribute(items, bundle, device=device, precision=precision, saliency=True)
     sketches = []
     for entry, result in zip(entries, results, strict=True):
         if isinstance(result, Attribution) and result.record.item.sha256 == entry.record.item.sha256:
             sketches.append(_sketch(entry, result))
         on_image()
-    scale = _common_scale(saliency for sketch in sketches for _, saliency in sketch.maps)
+    scale = find_scale(saliency for sketch in sketches for _, saliency in sketch.maps)
     return Pictures(scale, {sketch.key: _draw(sketch, scale) for sketch in sketches})
 
 
@@ -109,7 +115,7 @@ def _draw(sketch: _Sketch, scale: float | None) -> ItemPictures:
     return ItemPictures(_data_uri(sketch.pixels), overlays)
 
 
-def _common_scale(maps: Iterable[NDArray[np.float32]]) -> float | None:
+def find_scale(maps: Iterable[NDArray[np.float32]]) -> float | None:
     """The logits at the ends of the colour scale, to two digits; None without a single map or with empty ones."""
     values = [np.abs(saliency).ravel() for saliency in maps]
     if not values:
