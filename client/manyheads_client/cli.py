@@ -1,8 +1,9 @@
-"""`manyheads`: pull a bundle, attribute images, verify the store, show what is there, carry a bundle over an air gap."""
+"""`manyheads`: pull a bundle, attribute and examine images, verify the store, show what is there, carry it over an air gap."""
 
 import typer
 
 from manyheads_client.commands.attribute import attribute
+from manyheads_client.commands.examine import examine
 from manyheads_client.commands.export import export
 from manyheads_client.commands.import_ import import_
 from manyheads_client.commands.pull import pull
@@ -17,7 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (pull, attribute, verify, show, export):
+for command in (pull, attribute, examine, verify, show, export):
     app.command()(command)
 app.command("import")(import_)  # a word that Python keeps to itself
 
