@@ -207,4 +207,4 @@ def _age(metadata: UpdateMetadata | None, moment: datetime) -> str:
         return "brought in a pack, never confirmed by the hub from here"
     days = (moment - read_time(metadata.confirmed)).days
     ago = "today" if days <= 0 else "1 day ago" if days == 1 else f"{days} days ago"
-    return f"confirmed by the hub as its newest on {metadata.confirmed}, {ago}"
+    return f"confirmed by the hub as its newest on {metadata.confirmed[:10]}, {ago}"

@@ -63,8 +63,12 @@ async function examine(files) {
     }
     await refresh();
   }
-  if (first !== null) await show(first);
-  else if (shown !== null) await show(shown);
+  if (first !== null) {
+    await show(first);
+    main.scrollIntoView({ block: "nearest" });
+  } else if (shown !== null) {
+    await show(shown);
+  }
   say(failed.length ? failed.join(" · ") : `Examined ${files.length === 1 ? files[0].name : `${files.length} images`}.`, failed.length > 0);
 }
 
