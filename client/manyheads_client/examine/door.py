@@ -81,12 +81,12 @@ class Door:
         if headers.get("sec-fetch-site", "none") not in ("none", "same-origin"):
             return _refuse("expected a request from this page; type the address instead of following a link")
         # step 3
-        _, given, *rest = scope["path"].split("/", 2)
+        given, slash, rest = scope["path"].removeprefix("/").partition("/")
         if _same(given, self._keys.ticket):
             return self._admit_once()
-        if not rest or not _same(given, self._keys.key):
+        if not slash or not _same(given, self._keys.key):
             return _refuse("expected the address that the terminal shows", 404)
-        scope["path"] = f"/{rest[0]}"
+        scope["path"] = f"/{rest}"
         return self.app
 
     def _admit_once(self) -> ASGIApp:

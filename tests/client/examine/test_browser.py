@@ -233,7 +233,7 @@ def test_the_scale_of_colours_is_one_for_all(page: Page, files: list[Path]) -> N
 
 @pytest.mark.parametrize(("size", "scheme"), tuple(product(SIZES, ("light", "dark"))))
 def test_the_page_fits_and_complains_of_nothing(
-    browser: Browser, address: Address, files: list[Path], tmp_path: Path, size: tuple[int, int], scheme: Scheme
+    *, browser: Browser, address: Address, files: list[Path], tmp_path: Path, size: tuple[int, int], scheme: Scheme
 ) -> None:
     """axe-core looks at it too, where npm can be reached, with everything unfolded."""
     long = tmp_path / ("a-long-name-without-any-gap-" * 8 + ".png")

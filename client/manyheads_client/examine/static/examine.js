@@ -94,8 +94,8 @@ async function show(number) {
   await put(main, `images/${number}`);
   shown = number;
   mark();
-  const ends = find(".scale-key .ends span:last-child", main)?.textContent.match(/[\d.e+-]+/)?.[0];
-  if (ends) find("#scale").logits.value = Number(ends);
+  const { scale } = find(".scale-key", main)?.dataset ?? {};
+  if (scale) find("#scale").logits.value = scale;
 }
 
 list.addEventListener("click", (event) => {
@@ -167,8 +167,7 @@ main.addEventListener("submit", (event) => {
 // the colour scale
 
 async function rescale(query) {
-  const { logits } = await (await ask(`scale${query}`, { method: "PUT" })).json();
-  if (logits !== null) find("#scale").logits.value = Number(logits.toPrecision(2));
+  await ask(`scale${query}`, { method: "PUT" });
   if (shown !== null) await show(shown);
 }
 
