@@ -22,6 +22,7 @@ from manyheads_shared.rungs import Ladder
 from manyheads_shared.statements import Bound, SourceResult
 
 SIDE_BY_SIDE = 4  # pictures at most where several networks speak
+MAX_TITLES = 12  # of covered generators in the line at the top; all are below it
 MAX_WHOLE_PIXELS = MAX_NATIVE_PIXELS  # of a picture shown whole; what browsers draw without stumbling
 _DISAGREEING = (State.CONTRADICTORY, State.MULTIPLE)
 
@@ -84,6 +85,8 @@ class Page:
             "instruments": [session.instrument],
             "axis": self._axis,
             "ranges": RANGES,
+            "max_bars": MAX_BARS,
+            "max_titles": MAX_TITLES,
             "opacity": round(100 * OPACITY),
         }
 

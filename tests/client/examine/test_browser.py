@@ -49,21 +49,16 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def complaints() -> list[str]:
-    """What the browser's console said."""
-    return []
-
-
-@pytest.fixture
-def page(browser: Browser, address: Address, complaints: list[str]) -> Iterator[Page]:
+def page(browser: Browser, address: Address) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1440, "height": 900}, accept_downloads=True)
-    page = context.new_page()
+    page, complaints = context.new_page(), list[str]()
     page.set_default_timeout(WAIT_MS)
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(address.once)
     yield page
     context.close()
+    assert complaints == []  # of the content security policy, above all
 
 
 @pytest.fixture
@@ -90,7 +85,7 @@ def zoom(page: Page) -> float:
     return float(page.locator(".window").first.get_attribute("data-zoom") or 0)
 
 
-def test_dropped_chosen_and_pasted_images_get_verdicts(page: Page, files: list[Path], lab: Path, complaints: list[str]) -> None:
+def test_dropped_chosen_and_pasted_images_get_verdicts(page: Page, files: list[Path], lab: Path) -> None:
     hand_over(page, DROP, files[0])
     expect(entry(page, "001.png")).to_contain_text("attributed", timeout=WAIT_MS)
     hand_over(page, PASTE, files[1])
@@ -100,7 +95,6 @@ def test_dropped_chosen_and_pasted_images_get_verdicts(page: Page, files: list[P
     expect(page.locator("main h2")).to_have_text("003.png")
     page.get_by_role("button", name="001.png").first.click()
     expect(page.locator("main .verdict").first).to_contain_text("claimed by one generator's head")
-    assert complaints == []
 
 
 def test_the_slider_sets_how_much_of_the_saliency_is_seen(page: Page, files: list[Path]) -> None:
