@@ -20,6 +20,8 @@ SERVER = ("fastapi", "sqlalchemy", "flwr", "alembic", "uvicorn")
 MUST_NOT_LOAD = {
     "manyheads_client": (*SERVER, "torch", "matplotlib"),
     "manyheads_client.cli": (*SERVER, "torch", "matplotlib"),
+    "manyheads_client.commands.examine": (*SERVER, "torch", "matplotlib"),
+    "manyheads_client.examine.session": SERVER,
     "manyheads_client.update": SERVER,
     "manyheads_client.importing": (*SERVER, "torch", "tuf.ngclient"),
     "manyheads_client.analysis": SERVER,

@@ -1,10 +1,11 @@
-"""`manyheads`: pull a bundle, attribute images, seal and verify what came of it, keep cases, carry a bundle over an air gap."""
+"""`manyheads`: pull a bundle, attribute and examine images, seal and verify what came of it, keep cases, cross an air gap."""
 
 import typer
 
 from manyheads_client.commands import case, key
 from manyheads_client.commands.attribute import attribute
 from manyheads_client.commands.diff_report import diff_report
+from manyheads_client.commands.examine import examine
 from manyheads_client.commands.export import export
 from manyheads_client.commands.import_ import import_
 from manyheads_client.commands.pull import pull
@@ -25,7 +26,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for command in (pull, attribute, verify, show, export, report, seal, verify_report, diff_report, replay, recall):
+for command in (
+    pull, attribute, examine, verify, show, export, report, seal, verify_report, diff_report, replay, recall,
+):  # fmt: skip
     app.command()(command)
 app.command("import")(import_)  # a word that Python keeps to itself
 app.add_typer(key.app, name="key")

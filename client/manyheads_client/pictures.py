@@ -95,7 +95,7 @@ def draw_pictures(
         if isinstance(result, Attribution) and result.record.item.sha256 == entry.record.item.sha256:
             sketches.append(_sketch(entry, result))
         on_image()
-    scale = _common_scale(saliency for sketch in sketches for _, saliency in sketch.maps)
+    scale = find_scale(saliency for sketch in sketches for _, saliency in sketch.maps)
     return Pictures(scale, {sketch.key: _draw(sketch, scale) for sketch in sketches})
 
 
@@ -122,7 +122,7 @@ def _draw(sketch: _Sketch, scale: float | None) -> ItemPictures:
     return ItemPictures(_data_uri(sketch.pixels), overlays)
 
 
-def _common_scale(maps: Iterable[NDArray[np.float32]]) -> float | None:
+def find_scale(maps: Iterable[NDArray[np.float32]]) -> float | None:
     """The logits at the ends of the colour scale, to two digits; None without a single map or with empty ones."""
     values = [np.abs(saliency).ravel() for saliency in maps]
     if not values:

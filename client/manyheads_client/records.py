@@ -93,13 +93,9 @@ class RecordFile:
     def _lines_of(self, record: Record) -> Iterator[bytes]:
         if isinstance(record, FailureRecord):
             self._note_failure(record.name, record.error)
-            yield record.to_bytes()
-            return
-        if record.record.instrument not in self._instruments:
-            self._instruments.add(record.record.instrument)
-            yield record.instrument.to_bytes()
-        self._sizes.put(record.name, record.record.item.size_bytes)
-        yield record.record.to_bytes()
+        else:
+            self._sizes.put(record.name, record.record.item.size_bytes)
+        return lines_of(record, self._instruments)
 
     def _note_failure(self, name: str, error: str) -> None:
         if error == UnreadableImageError.__name__:
@@ -170,6 +166,21 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     except (PermissionError, FileExistsError, IsADirectoryError, NotADirectoryError) as error:
         raise UsageError(f"{path}: expected a file that can be written to ({error.strerror})") from error
+
+
+def lines_of(record: Record, known: set[Digest]) -> Iterator[bytes]:
+    """The lines that a record adds to a file, without their ends.
+
+    Args:
+        known: the instruments that the file has; one that is new comes first and is added.
+    """
+    if isinstance(record, FailureRecord):
+        yield record.to_bytes()
+        return
+    if record.record.instrument not in known:
+        known.add(record.record.instrument)
+        yield record.instrument.to_bytes()
+    yield record.record.to_bytes()
 
 
 def read_records(path: Path) -> Iterator[Record | OldRecord]:

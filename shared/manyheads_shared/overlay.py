@@ -28,15 +28,36 @@ def overlay(pixels: Pixels, saliency: NDArray[np.float32], *, scale: float) -> P
     Raises:
         ValueError: a scale that is not above 0, or a map that is not two-dimensional.
     """
+    blend = (1 - OPACITY) * pixels.astype(np.float32) + OPACITY * 255 * _colour(saliency, pixels.shape, scale)
+    return np.rint(blend).astype(np.uint8)
+
+
+def draw_map(saliency: NDArray[np.float32], shape: tuple[int, ...], *, scale: float) -> Pixels:
+    """The colours of `overlay` alone, for whoever lays them over the image with an opacity of their own.
+
+    Args:
+        saliency: float32 (h, w), as for `overlay`.
+        shape: of the image: height and width come first.
+        scale: as for `overlay`.
+
+    Returns:
+        uint8 (H, W, 3), RGB.
+
+    Raises:
+        ValueError: as `overlay`.
+    """
+    return np.rint(255 * _colour(saliency, shape, scale)).astype(np.uint8)
+
+
+def _colour(saliency: NDArray[np.float32], shape: tuple[int, ...], scale: float) -> NDArray[np.float32]:
+    """Colours float32 (H, W, 3), in [0, 1]."""
     if not scale > 0:
         raise ValueError(f"expected a scale above 0, got {scale}")
     if saliency.ndim != 2:
         raise ValueError(f"expected one saliency map (h, w), got shape {saliency.shape}")
-    height, width = pixels.shape[:2]
+    height, width = shape[:2]
     stretched = Image.fromarray(saliency.astype(np.float32)).resize((width, height), Image.Resampling.BILINEAR)
-    colours = jet(np.asarray(stretched, dtype=np.float32) / np.float32(2 * scale) + np.float32(0.5))
-    blend = (1 - OPACITY) * pixels.astype(np.float32) + OPACITY * 255 * colours
-    return np.rint(blend).astype(np.uint8)
+    return jet(np.asarray(stretched, dtype=np.float32) / np.float32(2 * scale) + np.float32(0.5))
 
 
 def jet(values: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from manyheads_shared.overlay import jet, overlay
+from manyheads_shared.overlay import draw_map, jet, overlay
 from tests.support.makers import make_images
 
 
@@ -45,3 +45,11 @@ def test_a_scale_of_nothing_and_a_stack_of_maps_are_refused() -> None:
         overlay(pixels, np.zeros((2, 2), dtype=np.float32), scale=0.0)
     with pytest.raises(ValueError, match="one saliency map"):
         overlay(pixels, np.zeros((1, 2, 2), dtype=np.float32), scale=1.0)
+
+
+def test_an_overlay_is_half_the_image_and_half_the_map() -> None:
+    draw = np.random.default_rng(3)
+    pixels, saliency = draw.integers(0, 256, (24, 30, 3), dtype=np.uint8), draw.normal(size=(6, 7)).astype(np.float32)
+
+    halves = (pixels.astype(float) + draw_map(saliency, pixels.shape, scale=1.5)) / 2
+    assert np.abs(overlay(pixels, saliency, scale=1.5) - halves).max() <= 1
