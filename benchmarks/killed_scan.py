@@ -72,7 +72,8 @@ def _content(sources: Sequence[bytes], i: int) -> bytes:
 
 def run(folder: Path, names: set[str], kills: int, *, seed: int) -> dict[str, Any]:
     """Scan under kills at random moments, to the end."""
-    draw, recorded, began = random.Random(seed), [], time.monotonic()  # noqa: S311 - moments, no secrets
+    draw, began = random.Random(seed), time.monotonic()  # noqa: S311 - moments, no secrets
+    recorded: list[int] = []
     jsonl = folder / "scan.jsonl"
     command = [sys.executable, "-m", "benchmarks.killed_scan", "--scan", str(folder)]
     while len(recorded) < kills:

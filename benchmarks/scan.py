@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from manyheads_client.conditions import estimate_condition
 from PIL import Image
 from skimage import data
 
@@ -39,6 +38,7 @@ from manyheads_shared import clock
 from manyheads_shared.bundle import verify_bundle
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.dataset import scan_dataset
+from manyheads_shared.estimates import estimate_condition
 from manyheads_shared.files import write_atomic
 from manyheads_shared.image import Pixels, decode_image, read_image, read_image_file
 from manyheads_shared.preprocess import fit_image

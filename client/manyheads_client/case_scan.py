@@ -10,9 +10,11 @@ from manyheads_client.archives import is_archive
 from manyheads_client.bundle import Bundle
 from manyheads_client.case import Case, Evidence, open_case
 from manyheads_client.custody import CustodyLog
+from manyheads_client.engines.local import LocalEngine
+from manyheads_client.engines.port import Options
 from manyheads_client.inputs import Inputs, Item, item_name
 from manyheads_client.records import RecordFile
-from manyheads_client.scan import Options, Scanned, scan
+from manyheads_client.scan import Scanned, scan
 from manyheads_client.sealing import Signatory, seal_records
 from manyheads_shared.errors import UsageError
 from manyheads_shared.image import SUFFIXES
@@ -62,7 +64,7 @@ def examine_case(
         file = _choose_scan(case, log, bundle, examiner)
         # step 3
         with RecordFile(folder / file, bundle.verified.digest) as records:
-            scanned = scan(_items(case), records, bundle, options, on_item)
+            scanned = scan(_items(case), records, LocalEngine(bundle, options), on_item)
         # step 4
         signatory = Signatory(key, case.laboratory, examiner, case.id)
         sealed = seal_records(folder / file, signatory, custody=log.head)

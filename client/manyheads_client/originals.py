@@ -44,8 +44,8 @@ class Originals:
         for item in self._candidates(wanted.size_bytes):
             if self._digest(item) == wanted.sha256:
                 return replace(item, name=wanted.name)
-        named = self._folder / (Path(wanted.name).name or ".")
-        return replace(file_item(named), name=wanted.name) if named.is_file() else None
+        path = self._folder / (Path(wanted.name).name or ".")
+        return replace(file_item(path), name=wanted.name) if path.is_file() else None
 
     def _candidates(self, size: int) -> list[Item]:
         if self._by_size is None:

@@ -14,9 +14,9 @@ from manyheads_client.case import add_note, new_case, open_case, read_case
 from manyheads_client.case_scan import Examination, examine_case
 from manyheads_client.case_verification import verify_case
 from manyheads_client.custody import CustodyEntry, read_custody
+from manyheads_client.engines.port import Options
 from manyheads_client.intake import add_evidence
 from manyheads_client.provenance import StoreShelf
-from manyheads_client.scan import Options
 from manyheads_client.sealing import Signatory, seal_path, seal_records
 from manyheads_client.steps import Verification
 from manyheads_client.store import Store

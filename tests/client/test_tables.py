@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from manyheads_client import Bundle, attribute
+from manyheads_client.analysis import ImageSource
 from manyheads_client.records import Record
 from manyheads_client.tables import columns, write_csv, write_parquet
 from manyheads_shared.evidence import Examined, FailureRecord
@@ -12,7 +13,7 @@ from tests.support.makers import TIME
 
 @pytest.fixture(scope="module")
 def records(bundle: Bundle, lab: Path) -> list[Record]:
-    images = [*sorted((lab / "images").iterdir())[:5], b"no image"]
+    images: list[ImageSource] = [*sorted((lab / "images").iterdir())[:5], b"no image"]
     return [result.entry for result in attribute(images, bundle, device="cpu")]
 
 

@@ -103,7 +103,7 @@ def examine(
     """
     from manyheads_client.bundle import Bundle
     from manyheads_client.case_scan import examine_case
-    from manyheads_client.scan import Options
+    from manyheads_client.engines.port import Options
     from manyheads_shared.keys import read_private_key
 
     signer = read_private_key(key, read_passphrase())

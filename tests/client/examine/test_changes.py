@@ -40,7 +40,8 @@ def test_every_operation_goes_past_the_last_rung_of_its_ladder_and_keeps_the_sha
 
     assert abs(strength - RANGES[name].unchanged) > abs(LADDERS[name][-1] - RANGES[name].unchanged)
     changed = Change(**{name: strength}).apply(PICTURE, FILE)
-    assert (changed.shape, changed.dtype) == (PICTURE.shape, np.uint8)
+    assert changed.shape == PICTURE.shape
+    assert changed.dtype == np.uint8
 
 
 def test_a_change_is_told_again_by_its_query() -> None:
