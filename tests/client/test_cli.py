@@ -223,3 +223,9 @@ def test_show_and_verify_tell_that_a_bundle_was_imported(lab: Path, tmp_path: Pa
 @pytest.mark.parametrize("command", ["pull", "attribute", "verify", "show", "export", "import"])
 def test_every_command_has_help_with_an_example(command: str) -> None:
     assert f"Example: manyheads {command}" in run(command, "--help").stdout
+
+
+def test_what_is_asked_of_a_cluster_needs_one(lab: Path) -> None:
+    result = run("attribute", lab / "images", "--store", lab / "store", "--ray-actors", "2")
+    assert isinstance(result.exception, UsageError)
+    assert "need --engine ray" in str(result.exception)
