@@ -1,6 +1,5 @@
 from urllib.parse import parse_qsl
 
-import numpy as np
 import pytest
 
 from manyheads_client.examine.changes import RANGES, UNCHANGED, Change
@@ -40,8 +39,7 @@ def test_every_operation_goes_past_the_last_rung_of_its_ladder_and_keeps_the_sha
 
     assert abs(strength - RANGES[name].unchanged) > abs(LADDERS[name][-1] - RANGES[name].unchanged)
     changed = Change(**{name: strength}).apply(PICTURE, FILE)
-    assert changed.shape == PICTURE.shape
-    assert changed.dtype == np.uint8
+    assert (changed.shape, changed.dtype) == (PICTURE.shape, PICTURE.dtype)
 
 
 def test_a_change_is_told_again_by_its_query() -> None:
