@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from manyheads_client.inputs import Inputs, Item, file_item, find_item
+from manyheads_client.inputs import IN_ARCHIVE, Inputs, Item, file_item, find_item
 from manyheads_client.item import describe_file
 from manyheads_client.seeing import see
 from manyheads_shared.digest import digest_bytes
@@ -19,7 +19,6 @@ from manyheads_shared.evidence import EvidenceRecord, ItemExamined
 from manyheads_shared.image import decode_image
 from manyheads_shared.manifest import Preprocessing
 
-_IN_ARCHIVE = "!/"
 _NATIVE = Preprocessing(representation="pixel", image_size=None, fit="native")  # nothing is fitted: for describing a file alone
 
 
@@ -39,18 +38,18 @@ class Originals:
         """
         if self._folder is None:
             named = find_item(wanted.name)
-            return named if named.size is not None or _IN_ARCHIVE in wanted.name else None
+            return named if named.size is not None or IN_ARCHIVE in wanted.name else None
         for item in self._candidates(wanted.size_bytes):
             if self._digest(item) == wanted.sha256:
                 return replace(item, name=wanted.name)
-        named = self._folder / (Path(wanted.name).name or ".")
-        return replace(file_item(named), name=wanted.name) if named.is_file() else None
+        namesake = self._folder / (Path(wanted.name).name or ".")
+        return replace(file_item(namesake), name=wanted.name) if namesake.is_file() else None
 
     def _candidates(self, size: int) -> list[Item]:
         if self._by_size is None:
             self._by_size = {}
             for item in Inputs([self._folder] if self._folder else []).items():
-                lasting = find_item(item.name) if _IN_ARCHIVE in item.name else item  # a tar's member holds its bytes
+                lasting = find_item(item.name) if IN_ARCHIVE in item.name else item  # a tar's member holds its bytes
                 self._by_size.setdefault(item.size, []).append(lasting)
         return self._by_size.get(size, [])
 
