@@ -14,6 +14,7 @@ from securesystemslib.signer import SSlibKey
 
 from manyheads_client.case import Case, CaseScan
 from manyheads_client.custody import FILE, NAME, read_custody, read_entries
+from manyheads_client.inputs import IN_ARCHIVE
 from manyheads_client.originals import Originals
 from manyheads_client.provenance import Shelf
 from manyheads_client.records import check_lines
@@ -27,7 +28,6 @@ from manyheads_shared.evidence import Examined
 from manyheads_shared.seal import SignedSeal
 
 TITLES = (f"the {NAME}", "the key", "the evidence", "the seals", "the scans")
-_IN_ARCHIVE = "!/"
 
 
 def verify_case(
@@ -171,7 +171,7 @@ def _verify_scans(case: Case, scans: list[CaseScan], means: Means, step: Step, o
         for number, line in check_lines(records):
             if not isinstance(line, Examined):
                 continue
-            archive, mark, _ = line.name.partition(_IN_ARCHIVE)
+            archive, mark, _ = line.name.partition(IN_ARCHIVE)
             if (archive not in files) if mark else (line.record.item.sha256 not in digests):
                 step.fail(f"{line.name}: no evidence of this case", number, scan.file)
 

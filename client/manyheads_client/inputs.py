@@ -18,7 +18,7 @@ from manyheads_shared.image import MAX_FILE_BYTES, SUFFIXES, Pixels, read_image_
 
 STDIN = Path("-")
 _PATTERN = frozenset("*?[")
-_IN_ARCHIVE = "!/"  # between an archive's name and that of its member
+IN_ARCHIVE = "!/"  # between an archive's name and that of its member
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Inputs:
             for member in read_archive(path):
                 suffix = Path(member.name).suffix.lower()
                 if suffix in SUFFIXES:
-                    yield Item(f"{item_name(path)}{_IN_ARCHIVE}{member.name}", member.size, member.read)
+                    yield Item(f"{item_name(path)}{IN_ARCHIVE}{member.name}", member.size, member.read)
                 else:
                     self.passed_over[suffix] += 1
         except UnreadableImageError as error:
@@ -118,7 +118,7 @@ def file_item(path: Path) -> Item:
 
 def find_item(name: str) -> Item:
     """The item that a record names; where it is no longer there, reading it fails."""
-    archive, mark, member_name = name.partition(_IN_ARCHIVE)
+    archive, mark, member_name = name.partition(IN_ARCHIVE)
     if not mark or Path(name).exists():
         return file_item(Path(name))
 

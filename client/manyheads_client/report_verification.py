@@ -30,8 +30,8 @@ OnLine = Callable[[], None]  # called for every line that was looked at
 
 TITLES = ("the seal", "the file", "every record by itself", "the bundle", "the images")
 ALWAYS_OPEN = (
-    "Scores were not computed again: `manyheads replay` does that, where bundle and images are.",
-    "Names of files, moments and what software noted of a file stand as the seal's signer wrote them.",
+    "The scores themselves: `manyheads replay` computes them again, where bundle and images are.",
+    "Names of files, moments and what software noted of a file: these stand as whoever made the records wrote them.",
 )
 
 

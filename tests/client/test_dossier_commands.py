@@ -143,7 +143,7 @@ def test_the_other_party_verifies_without_a_store_and_without_a_network(desk: Pa
     assert changed.returncode == 1
     assert "line 2, " in changed.stdout
     assert "the record says" in changed.stdout
-    assert "not checked: Scores were not computed again" in changed.stdout
+    assert "not checked: The scores themselves" in changed.stdout
     assert list(home.iterdir()) == []
 
 

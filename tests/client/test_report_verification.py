@@ -1,6 +1,7 @@
 """Verifying what another laboratory made: an honest file holds at every step, a changed one fails where that can be told."""
 
 import shutil
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -242,6 +243,14 @@ def test_an_image_is_found_by_its_digest_whatever_its_name(scan: Path, desk: Pat
     for number, path in enumerate(sorted((desk / "images").iterdir())):
         shutil.copy(path, tmp_path / f"renamed-{number}{path.suffix}")
     verification = verify_report(scan, Means(originals=Originals(tmp_path)))
+    assert (verification.holds, verification.steps[4].checked) == (True, 6)
+
+
+def test_an_image_in_an_archive_is_found_by_its_digest(scan: Path, desk: Path, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    with tarfile.open(tmp_path / "images" / "handed-over.tar.gz", "w:gz") as archive:
+        archive.add(desk / "images", "exhibit")
+    verification = verify_report(scan, Means(originals=Originals(tmp_path / "images")))
     assert (verification.holds, verification.steps[4].checked) == (True, 6)
 
 
