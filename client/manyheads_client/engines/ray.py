@@ -111,19 +111,23 @@ def open_ray(bundle: Bundle, store: Path, options: Options, cluster: Cluster) ->
         ClusterError: no cluster at this address, or one of other versions.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # an offline client reports to nobody
-    here = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if cluster.address == HERE else {}
-    try:
-        ray.init(cluster.address, log_to_driver=False, logging_level=logging.ERROR, **here)
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        raise ClusterError(f"--ray-address {cluster.address}: expected a Ray cluster, got none: {error}") from error
-    try:
-        _settle()
-        verified = bundle.verified
-        charge = Charge(str(store.absolute()), verified.manifest.sequence, verified.digest, options)
-        with redirect_stdout(sys.stderr):  # where Ray tells of dead workers
+    with redirect_stdout(sys.stderr):  # where Ray tells of dead workers, to the last moment
+        _connect(cluster.address)
+        try:
+            _settle()
+            verified = bundle.verified
+            charge = Charge(str(store.absolute()), verified.manifest.sequence, verified.digest, options)
             yield RayEngine(charge, cluster)
-    finally:
-        ray.shutdown()
+        finally:
+            ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    here = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if address == HERE else {}
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+        raise ClusterError(f"--ray-address {address}: expected a Ray cluster, got none: {error}") from error
 
 
 class _Source(ray.data.Datasource):  # type: ignore[misc]  # Ray's types are not read
