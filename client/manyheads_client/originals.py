@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from manyheads_client.inputs import Inputs, Item, file_item, find_item
+from manyheads_client.inputs import IN_ARCHIVE, Inputs, Item, file_item, find_item
 from manyheads_client.item import describe_file
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import ImageError
@@ -20,7 +20,6 @@ from manyheads_shared.image import decode_image
 from manyheads_shared.manifest import Preprocessing
 from manyheads_shared.preprocess import fit_decoded
 
-_IN_ARCHIVE = "!/"
 _NATIVE = Preprocessing(representation="pixel", image_size=None, fit="native")  # nothing is fitted: for describing a file alone
 
 
@@ -40,7 +39,7 @@ class Originals:
         """
         if self._folder is None:
             named = find_item(wanted.name)
-            return named if named.size is not None or _IN_ARCHIVE in wanted.name else None
+            return named if named.size is not None or IN_ARCHIVE in wanted.name else None
         for item in self._candidates(wanted.size_bytes):
             if self._digest(item) == wanted.sha256:
                 return replace(item, name=wanted.name)
@@ -51,7 +50,7 @@ class Originals:
         if self._by_size is None:
             self._by_size = {}
             for item in Inputs([self._folder] if self._folder else []).items():
-                lasting = find_item(item.name) if _IN_ARCHIVE in item.name else item  # a tar's member holds its bytes
+                lasting = find_item(item.name) if IN_ARCHIVE in item.name else item  # a tar's member holds its bytes
                 self._by_size.setdefault(item.size, []).append(lasting)
         return self._by_size.get(size, [])
 

@@ -179,7 +179,7 @@ def test_an_owners_statement_by_a_strangers_key_is_refused(hub: HubSimulator, st
     heads = tuple(head.model_copy(update={"owner_key": ours}) for head in bundle.manifest.heads)
     bundle.manifest = bundle.manifest.model_copy(update={"heads": heads, "owner_keys": hub.bundle.manifest.owner_keys})
     hub.publish(bundle)
-    refuse(hub, store, SignatureError, "expected a signature by key")
+    refuse(hub, store, SignatureError, "expected a signature by the key expected")
 
 
 def test_a_new_generator_in_a_known_owners_name_by_another_key_is_refused(

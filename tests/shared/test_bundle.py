@@ -168,7 +168,7 @@ BROKEN: dict[str, tuple[Callable[[MadeBundle], None], type[ManyheadsError], str]
         SignatureError,
         "Ed25519 public key",
     ),
-    "an owner's statement by a thief": (_forged_owner, SignatureError, "expected a signature by key"),
+    "an owner's statement by a thief": (_forged_owner, SignatureError, "expected a signature by the key expected"),
     "an owner's statement about another generator": (_statement_about_another_generator, StatementError, "about mallory@1"),
     "another head's owner statement": (
         lambda b: _set_head(b, owner_statement=_entry(b, 1).owner_statement),
