@@ -4,7 +4,6 @@ Records hold no pixels. Each file is read once more, its digest compared with th
 file that moved or changed gets no picture. All overlays of a report share one colour scale, found before any is drawn.
 """
 
-import base64
 import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -32,14 +31,14 @@ class Overlay:
     """Where one score comes from."""
 
     title: str  # "detector", or a generator
-    source: str  # data URI
+    jpeg: bytes
 
 
 @dataclass(frozen=True)
 class ItemPictures:
     """The pictures of one image."""
 
-    thumbnail: str  # data URI
+    thumbnail: bytes  # JPEG
     overlays: tuple[Overlay, ...]
 
 
@@ -104,9 +103,9 @@ def _key(entry: Examined) -> tuple[str, str]:
 
 def _draw(sketch: _Sketch, scale: float | None) -> ItemPictures:
     overlays = tuple(
-        Overlay(title, _data_uri(overlay(sketch.pixels, saliency, scale=scale))) for title, saliency in sketch.maps if scale
+        Overlay(title, _encode(overlay(sketch.pixels, saliency, scale=scale))) for title, saliency in sketch.maps if scale
     )
-    return ItemPictures(_data_uri(sketch.pixels), overlays)
+    return ItemPictures(_encode(sketch.pixels), overlays)
 
 
 def _common_scale(maps: Iterable[NDArray[np.float32]]) -> float | None:
@@ -134,7 +133,7 @@ def _shrink_map(saliency: NDArray[np.float32], shape: tuple[int, ...]) -> NDArra
     return np.asarray(Image.fromarray(saliency).resize((width, height), Image.Resampling.BOX), dtype=np.float32)
 
 
-def _data_uri(pixels: Pixels) -> str:
+def _encode(pixels: Pixels) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "JPEG", quality=JPEG_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    return stream.getvalue()

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from manyheads_client.bundle import Bundle
@@ -10,6 +10,7 @@ from manyheads_client.pictures import NO_PICTURES, Pictures, draw_pictures
 from manyheads_client.records import read_instruments, read_latest
 from manyheads_client.report import Selection, build_report, select
 from manyheads_client.tables import load_pyarrow, write_csv, write_parquet
+from manyheads_shared.digest import digest_file
 from manyheads_shared.errors import UsageError
 from manyheads_shared.files import write_atomic
 from manyheads_shared.terminal import progress
@@ -21,7 +22,7 @@ class Renderings:
 
     csv: Path | None = None
     parquet: Path | None = None
-    reports: tuple[Path, ...] = ()  # .html
+    reports: tuple[Path, ...] = ()  # .html, .pdf
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -39,14 +40,19 @@ class Renderings:
                 raise UsageError(f"--report {path}: expected a name that ends in {' or '.join(_WRITERS)}")
         if self.parquet:
             load_pyarrow()
+        if any(path.suffix.lower() == ".pdf" for path in self.reports):
+            _load_pdf()
         for path in self.paths:
             _verify_writable(path)
 
-    def write(self, records: Path, bundle: Bundle | None, *, device: str = "auto", precision: str = "auto") -> None:
+    def write(
+        self, records: Path, bundle: Bundle | None, *, kept: bool = True, device: str = "auto", precision: str = "auto"
+    ) -> None:
         """Render a record file.
 
         Args:
             bundle: that made the records, for the pictures of reports; None: reports without pictures.
+            kept: whether the record file stays, so that reports name it by its digest.
         """
         instrument = next(read_instruments(records), None)
         if self.csv:
@@ -54,7 +60,7 @@ class Renderings:
         if self.parquet:
             write_parquet(self.parquet, read_latest(records), instrument)
         if self.reports:
-            selection = select(read_latest(records))
+            selection = replace(select(read_latest(records)), file=digest_file(records) if kept else None)
             pictures = _draw(selection, bundle, device, precision) if bundle else NO_PICTURES
             for path in self.reports:
                 _WRITERS[path.suffix.lower()](path, selection, pictures)
@@ -72,7 +78,19 @@ def _write_html(path: Path, selection: Selection, pictures: Pictures) -> None:
     write_atomic(path, build_report(selection, pictures).encode())
 
 
-_WRITERS: dict[str, Callable[[Path, Selection, Pictures], None]] = {".html": _write_html}
+def _write_pdf(path: Path, selection: Selection, pictures: Pictures) -> None:
+    _load_pdf()(path, selection, pictures)
+
+
+def _load_pdf() -> Callable[[Path, Selection, Pictures], None]:
+    try:
+        from manyheads_client.pdf.document import write_pdf  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise UsageError("--report FILE.pdf needs reportlab: pip install 'manyheads[pdf]'") from error
+    return write_pdf
+
+
+_WRITERS: dict[str, Callable[[Path, Selection, Pictures], None]] = {".html": _write_html, ".pdf": _write_pdf}
 
 
 def _verify_writable(path: Path) -> None:

@@ -91,7 +91,7 @@ def attribute(
         path = jsonl or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="manyheads-"))) / "records.jsonl"
         file = stack.enter_context(RecordFile(path, bundle.verified.digest))
         scanned = _scan(inputs, file, bundle, options)
-        renderings.write(path, bundle, device=device, precision=precision)
+        renderings.write(path, bundle, kept=jsonl is not None, device=device, precision=precision)
         summary = _print_json(path) if json else _print_result(path, bundle)
         if not json:
             written = (file for file in (jsonl, *renderings.paths) if file)
