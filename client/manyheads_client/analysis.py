@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from manyheads_client.budget import Budget
 from manyheads_client.bundle import Bundle
 from manyheads_client.conditions import estimate_condition
+from manyheads_client.credentials import CredentialsReader
 from manyheads_client.inputs import Item, file_item
 from manyheads_client.instrument import describe_instrument
 from manyheads_client.item import describe_file, describe_pixels
@@ -140,11 +142,11 @@ def attribute(
     scorer, instrument = bundle.scorer(compute), describe_instrument(bundle, compute)
     spec, decoders = scorer.preprocess.spec, jobs or DECODERS
     run = _Run(scorer, Judge(bundle, instrument.digest), instrument, saliency=saliency)
-    with ThreadPoolExecutor(decoders, thread_name_prefix="decode") as pool:
+    with CredentialsReader() as reader, ThreadPoolExecutor(decoders, thread_name_prefix="decode") as pool:
         items = (_as_item(source, number) for number, source in enumerate(images, start=1))
         lookahead = decoders if spec.image_size is None else WINDOW_IMAGES  # images of native size may be large
-        budget = Budget(DECODING_PIXELS)
-        examined = _ahead(pool, lambda item: _examine(item, spec, budget, stability=stability), items, count=lookahead)
+        examine = partial(_examine, spec=spec, budget=Budget(DECODING_PIXELS), credentials_of=reader, stability=stability)
+        examined = _ahead(pool, examine, items, count=lookahead)
         for window in _windows(examined):
             yield from run.attribute(window)
 
@@ -191,7 +193,9 @@ class _Run:
         return [found[i] for i in range(len(images))]
 
 
-def _examine(item: Item, spec: Preprocessing, budget: Budget, *, stability: bool) -> _Ready | Failure:
+def _examine(
+    item: Item, *, spec: Preprocessing, budget: Budget, credentials_of: CredentialsReader, stability: bool
+) -> _Ready | Failure:
     """Read and decode one image, describe it and fit it; runs in a thread."""
     try:
         content = item.read()
@@ -200,7 +204,7 @@ def _examine(item: Item, spec: Preprocessing, budget: Budget, *, stability: bool
             return _ready(describe_pixels(item.name, decoded, spec), decoded, spec, stability=stability)
         with budget.hold(count_pixels(content)):
             decoded = decode_image(content)
-            described = describe_file(item.name, content, decoded, spec)
+            described = describe_file(item.name, content, decoded, spec, credentials_of)
             return _ready(described, decoded, spec, stability=stability)
     except ImageError as error:
         return _fail(item.name, error)

@@ -62,7 +62,7 @@ DOCUMENTS: dict[str, type[Document]] = {
 V2 = Path(__file__).parent / "v2"
 SHA256_V2 = {
     "calibration.json": "224e1b04753fb62453ee9a73f1c4698bd95da3e19f94d8393e8e323de3c69185",
-    "evidence.json": "f33defab89136e5bbcf7685c18f0c6c64f4d8b6b3df4b2635227bd795e131443",
+    "evidence.json": "111da507ca79e3a90b6582a2739be9716be42cf74708d6ce7da43292e708526f",
 }
 V3 = Path(__file__).parent / "v3"
 SHA256_V3 = {"calibration.json": "d40a4c5616aadcf87ea24d8e7bfdbc61ecf266d1f443565160e025470f02dddf"}
