@@ -85,14 +85,17 @@ def draw_pictures(
     return Pictures(scale, {sketch.key: _draw(sketch, scale) for sketch in sketches})
 
 
-def _sketch(entry: Examined, result: Attribution) -> _Sketch:
-    assert result.saliency is not None  # asked for
-    wanted = [("detector", 0)]
+def find_speaking(entry: Examined) -> list[tuple[str, int]]:
+    """The networks worth a picture: the detector, then heads that do not say no, the strongest first; each with its column."""
     heads = list(entry.heads)
     speaking = [i for i, (_, found) in enumerate(heads) if found.answer is not Answer.NO]
     speaking.sort(key=lambda i: heads[i][0].standing.band.high - heads[i][1].logit)
-    wanted += [(heads[i][0].generator.title, i + 1) for i in speaking[:MAX_HEADS]]
-    pixels = _shrink(result.pixels)
+    return [("detector", 0), *((heads[i][0].generator.title, i + 1) for i in speaking)]
+
+
+def _sketch(entry: Examined, result: Attribution) -> _Sketch:
+    assert result.saliency is not None  # asked for
+    pixels, wanted = _shrink(result.pixels), find_speaking(entry)[: 1 + MAX_HEADS]
     maps = tuple((title, _shrink_map(result.saliency[column], pixels.shape)) for title, column in wanted)
     return _Sketch(_key(entry), pixels, maps)
 

@@ -4,10 +4,11 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from manyheads_client.analysis import attribute
+from manyheads_client.analysis import Attribution, attribute
 from manyheads_client.bundle import Bundle
 from manyheads_client.inputs import Item
 from manyheads_client.records import Record, RecordFile
+from manyheads_client.saliency.folder import SaliencyFolder
 
 WRITE_IMAGES = 64  # records synced at once …
 WRITE_SECONDS = 2.0  # … or after this long: what a kill can cost
@@ -37,11 +38,14 @@ def scan(
     file: RecordFile,
     bundle: Bundle,
     options: Options,
+    *,
+    saliency: SaliencyFolder | None = None,
     on_item: Callable[[], None] = lambda: None,
 ) -> Scanned:
     """Attribute what the record file does not hold yet, writing as it goes.
 
     Args:
+        saliency: where saliency goes; what it lacks is examined again.
         on_item: called for every item once its record is made, or found.
 
     Raises:
@@ -52,7 +56,7 @@ def scan(
     def left() -> Iterable[Item]:
         nonlocal passed
         for item in items:
-            if not file.has(item):
+            if not _is_done(item, file, saliency):
                 yield item
                 continue
             passed += 1
@@ -62,10 +66,18 @@ def scan(
     pending: list[Record] = []
     started = written = time.monotonic()
     results = attribute(
-        left(), bundle, device=options.device, precision=options.precision, stability=options.stability, jobs=options.jobs
+        left(),
+        bundle,
+        device=options.device,
+        precision=options.precision,
+        saliency=saliency is not None,
+        stability=options.stability,
+        jobs=options.jobs,
     )
     try:
         for result in results:
+            if saliency and isinstance(result, Attribution):
+                saliency.add(result)
             pending.append(result.entry)
             examined += 1
             on_item()
@@ -75,3 +87,9 @@ def scan(
     finally:
         file.write(pending)
     return Scanned(passed, examined, time.monotonic() - started)
+
+
+def _is_done(item: Item, file: RecordFile, saliency: SaliencyFolder | None) -> bool:
+    if not file.has(item):
+        return False
+    return saliency is None or file.has_failed(item) or saliency.has(item.name, file.instruments)

@@ -9,6 +9,7 @@ import pytest
 from manyheads_client.bundle import Bundle
 from manyheads_client.importing import import_pack
 from manyheads_client.pack import open_pack, write_pack
+from manyheads_client.saliency.arrays import read_saliency
 from manyheads_client.store import Store
 from manyheads_hub.audit.chain import AuditEntry
 from manyheads_hub.webhooks.outbox import Event
@@ -46,6 +47,7 @@ SHA256 = {
     "picture.png": "3fb1bfb1af0b675045cb6442db59e4eac688efdec99ce0864abb2e12a9610b70",
     "primary-dct.safetensors": "5531b9de492f4148fe76d50d59ed48bfd9d0d30919d62ec4965d4f80ad8bb863",
     "primary.safetensors": "45af06d78368884dd25bc3893375ea6bde67c8f27a3eb2cda8ca626e24485ee5",
+    "saliency.safetensors": "f946851b1d0b05a2d04dc250ecd6ec7b2966edf84535fe1b95e3a3960299cfd0",
 }
 DOCUMENTS: dict[str, type[Document]] = {
     "audit.json": AuditEntry,
@@ -179,6 +181,14 @@ def test_a_failure_says_what_failed() -> None:
 @pytest.mark.parametrize(("folder", "written"), [(V2, SHA256_V2), (V3, SHA256_V3)])
 def test_the_files_of_later_versions_are_those_that_were_written(folder: Path, written: dict[str, str]) -> None:
     assert {path.name: hex_of(digest_bytes(path.read_bytes())) for path in folder.iterdir()} == written
+
+
+def test_saliency_belongs_to_the_record_it_names() -> None:
+    found = read_saliency(V1 / "saliency.safetensors")
+    record = EvidenceRecord.from_bytes((V2 / "evidence.json").read_bytes())
+    assert found.manifest.networks == ("detector", "golden@1")
+    assert (found.manifest.pixels, found.manifest.instrument) == (record.item.pixels, record.instrument)
+    np.testing.assert_array_equal(found.maps, np.linspace(-1, 1, 32, dtype=np.float32).reshape(2, 4, 4))
 
 
 def test_a_record_of_the_second_version_names_its_instrument() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from manyheads_client.commands.options import DeviceOption, JsonOption, PrecisionOption, StoreOption
-from manyheads_shared.errors import DatasetError
+from manyheads_shared.errors import DatasetError, UsageError
 from manyheads_shared.terminal import progress, stderr, stdout
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from manyheads_client.inputs import Inputs
     from manyheads_client.listing import Summary
     from manyheads_client.records import RecordFile
+    from manyheads_client.saliency.folder import SaliencyFolder
     from manyheads_client.scan import Options, Scanned
 
 
@@ -53,6 +54,20 @@ def attribute(
         list[Path] | None,
         typer.Option(metavar="FILE", help="Write a report here, FILE.html or FILE.pdf. Repeatable.", show_default=False),
     ] = None,
+    saliency: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write there where in each image its scores come from, as numbers and pictures.",
+            show_default=False,
+        ),
+    ] = None,
+    saliency_scale: Annotated[
+        float | None,
+        typer.Option(
+            metavar="LOGITS", help="The ends of the pictures' colours. Default: found over the scan.", show_default=False
+        ),
+    ] = None,
     stability: Annotated[
         bool, typer.Option("--stability", help="Also try each image after mild changes; takes four times as long.")
     ] = False,
@@ -77,12 +92,18 @@ def attribute(
     from manyheads_client.instrument import warn_of
     from manyheads_client.records import RecordFile
     from manyheads_client.rendering import Renderings
+    from manyheads_client.saliency.folder import SaliencyFolder
     from manyheads_client.scan import Options
 
     inputs = Inputs(paths or [], lists or [], null=null)
     inputs.verify()
     renderings = Renderings(csv, parquet, tuple(report or ()))
     renderings.verify()
+    if saliency is None and saliency_scale is not None:
+        raise UsageError("--saliency-scale is for the pictures that --saliency FOLDER writes; name a folder too")
+    folder = SaliencyFolder(saliency, saliency_scale) if saliency else None
+    if folder:
+        folder.verify()
     options = Options(device, precision, stability, jobs)
     bundle = Bundle.open(store)
     for warning in warn_of(bundle):
@@ -90,12 +111,14 @@ def attribute(
     with ExitStack() as stack:
         path = jsonl or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="manyheads-"))) / "records.jsonl"
         file = stack.enter_context(RecordFile(path, bundle.verified.digest))
-        scanned = _scan(inputs, file, bundle, options)
+        scanned = _scan(inputs, file, bundle, options, folder)
+        overlays = _draw(folder, path) if folder else None
         renderings.write(path, bundle, kept=jsonl is not None, device=device, precision=precision)
         summary = _print_json(path) if json else _print_result(path, bundle)
         if not json:
             written = (file for file in (jsonl, *renderings.paths) if file)
-            for line in (_speed(scanned, options), *(f"Written: {path}" for path in written)):
+            told = (overlays,) if overlays else ()
+            for line in (_speed(scanned, options), *(f"Written: {path}" for path in written), *told):
                 stdout.print(line, markup=False, soft_wrap=True)
     if inputs.passed_over:
         stderr.print(_passed_over(inputs), markup=False, soft_wrap=True)
@@ -103,7 +126,9 @@ def attribute(
         raise DatasetError(f"not one of {summary.failed} files could be examined; the reasons are listed above")
 
 
-def _scan(inputs: "Inputs", file: "RecordFile", bundle: "Bundle", options: "Options") -> "Scanned":
+def _scan(
+    inputs: "Inputs", file: "RecordFile", bundle: "Bundle", options: "Options", folder: "SaliencyFolder | None"
+) -> "Scanned":
     from manyheads_client.scan import scan
     from manyheads_shared.compute import choose_compute
 
@@ -117,7 +142,20 @@ def _scan(inputs: "Inputs", file: "RecordFile", bundle: "Bundle", options: "Opti
         task = display.add_task("examining", total=None)
         if not display.disable and inputs.is_countable():
             Thread(target=_count, args=(inputs, display, task), daemon=True).start()
-        return scan(chain([first], items), file, bundle, options, on_item=lambda: display.advance(task))
+        return scan(chain([first], items), file, bundle, options, saliency=folder, on_item=lambda: display.advance(task))
+
+
+def _draw(folder: "SaliencyFolder", records: Path) -> str:
+    """Draw the overlays; say on which scale."""
+    from manyheads_client.records import read_latest
+
+    with progress(rate=True) as display:
+        task = display.add_task("drawing", total=None)
+        said = folder.draw(lambda: read_latest(records), on_image=lambda: display.advance(task))
+    scale = (
+        "no overlays: nothing to show" if said.scale is None else f"overlays of {said.images}, colours to {said.scale:g} logits"
+    )
+    return f"Written: {folder.path} ({scale})"
 
 
 def _count(inputs: "Inputs", display: "Progress", task: "TaskID") -> None:
