@@ -150,11 +150,12 @@ def exif(item: ItemExamined) -> str:
 
 def credentials_in_words(found: Credentials) -> str:
     """What content credentials say, and whether that holds."""
-    holds = "hashes and signature hold" if found.valid else "not valid"
-    signer = "trusted" if found.trusted else "not trusted here"
-    said = "; they say that a trained algorithm made it, or part of it" if found.generated else ""
-    maker = printable(found.made_with or "maker not named")
-    return f"Content credentials, a finding of their own: {maker}, {holds}, signer {signer}{said}."
+    holds = "hashes and signature hold" if found.valid else f"not valid ({', '.join(found.findings)})"
+    signer = f"signer {found.signer or 'not named'}, {'trusted' if found.trusted else 'not trusted here'}"
+    said = [f"; they name as source {', '.join(found.sources)}"] if found.sources else []
+    said += [": a trained algorithm made it, or part of it"] if found.generated else []
+    maker = f"written by {found.made_with or 'what they do not name'}"
+    return printable(f"Content credentials, a finding of their own: {maker}; {holds}; {signer}{''.join(said)}.")
 
 
 def more(count: int) -> str:

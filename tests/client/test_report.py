@@ -11,6 +11,7 @@ from manyheads_client.report import build_report, select
 from manyheads_client.words import MEANINGS
 from manyheads_shared.decision import Answer, State
 from manyheads_shared.evidence import Examined, FailureRecord
+from tests.support.evidence import make_record
 from tests.support.makers import TIME
 
 
@@ -81,6 +82,17 @@ def test_hostile_names_are_data(records: list[Record]) -> None:
     assert "<script>" not in page
     assert "\u202e" not in page
     assert '<td class="text">&lt;b&gt;</td>' in page
+
+
+def test_credentials_are_a_finding_of_their_own_with_their_reasons(records: list[Record]) -> None:
+    first = select(records).cards[0]
+    found = make_record().item.credentials
+    assert found is not None
+    spoilt = found.model_copy(update={"valid": False, "sources": ("trainedAlgorithmicMedia",), "generated": True})
+    item = first.record.item.model_copy(update={"credentials": spoilt})
+    page = build([replace(first, record=first.record.model_copy(update={"item": item}))])
+    assert "not valid (signingCredential.untrusted); signer Golden Camera, not trusted here" in page
+    assert "they name as source trainedAlgorithmicMedia: a trained algorithm made it, or part of it" in page
 
 
 def test_a_large_scan_shows_the_first_in_full_and_the_rest_as_rows(
