@@ -129,7 +129,8 @@ def claim(title: str, result: Result) -> str:
     """What a head's yes is worth."""
     support = support_in_words(result)
     what = " the proposition that it made the image" if support.endswith(("for", "against")) else ""
-    return f"{title}: likelihood ratio {ratio_in_words(result)}, {support}{what}."
+    doubt = "" if result.valid else f"; {NOT_VALID}, for which it may be another"
+    return f"{title}: likelihood ratio {ratio_in_words(result)}, {support}{what}{doubt}."
 
 
 def facts(record: EvidenceRecord) -> Iterator[str]:
