@@ -48,9 +48,9 @@ def test_reports_name_the_record_file_that_stays(lab: Path, tmp_path: Path) -> N
     jsonl, page, paper = tmp_path / "scan.jsonl", tmp_path / "scan.html", tmp_path / "scan.pdf"
     arguments = ("attribute", lab / "images" / "000.png", "--store", lab / "store", "--report", page, "--report", paper)
     assert run(*arguments).exit_code == 0
-    assert "The record file was then" not in page.read_text()
+    assert "Record file" not in page.read_text()
     assert run(*arguments, "--jsonl", jsonl).exit_code == 0
-    assert f"The record file was then {digest_file(jsonl)}." in page.read_text()
+    assert f"Record file {digest_file(jsonl)}, not sealed." in page.read_text()
     assert paper.read_bytes().startswith(b"%PDF-")
 
 

@@ -170,6 +170,15 @@ def test_without_the_library_a_note_says_that_there_are_some(picture: Pixels, mo
     )
 
 
+def test_a_reader_that_was_given_serves_one_run_after_another(bundle: Bundle, images: list[Pixels]) -> None:
+    signed = sign(encode(images[0]), "image/png", source="trainedAlgorithmicMedia")
+    with CredentialsReader() as reader:
+        runs = [list(attribute([signed], bundle, device="cpu", credentials_of=reader)) for _ in range(2)]
+    for (result,) in runs:
+        assert isinstance(result, Attribution)
+        assert result.record.item.credentials is not None
+
+
 def test_credentials_are_in_the_record_and_change_no_verdict(bundle: Bundle, images: list[Pixels], tmp_path: Path) -> None:
     plain, signed = encode(images[0]), sign(encode(images[0]), "image/png", source="trainedAlgorithmicMedia")
     first, second = attribute([plain, signed], bundle, device="cpu")

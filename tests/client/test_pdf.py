@@ -11,13 +11,14 @@ from manyheads_client import Bundle, attribute, report
 from manyheads_client.pdf.document import write_pdf
 from manyheads_client.pdf.fonts import markup, spell
 from manyheads_client.pictures import NO_PICTURES, Pictures, draw_pictures
-from manyheads_client.records import Record
+from manyheads_client.records import Record, RecordFile
 from manyheads_client.report import select
-from manyheads_client.sealing import Source
+from manyheads_client.sealing import Signatory, Source, describe_source, seal_records
 from manyheads_client.words import MEANINGS
 from manyheads_shared.decision import State
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.evidence import Examined, FailureRecord
+from manyheads_shared.keys import generate_key
 from tests.support.makers import TIME
 
 needs_poppler = pytest.mark.skipif(shutil.which("pdftotext") is None, reason="needs poppler-utils")
@@ -90,6 +91,24 @@ def test_every_page_says_what_it_belongs_to_and_which_it_is(records: list[Record
         assert page.startswith("Attribution report, hub test-hub, bundle 1, sha256:")
         assert f"record file {digest_bytes(b'records')}" in page
         assert f"page {number} of {len(found)}" in page
+
+
+@needs_poppler
+def test_the_head_says_who_sealed_the_record_file_and_whether_that_holds(
+    records: list[Record], bundle: Bundle, tmp_path: Path
+) -> None:
+    path = tmp_path / "scan.jsonl"
+    with RecordFile(path, bundle.verified.digest) as file:
+        file.write(records)
+    sealed = seal_records(path, Signatory(generate_key(), laboratory="Lab 4", case="2026-117"))
+    write_pdf(tmp_path / "a.pdf", replace(select(records), source=describe_source(path)), NO_PICTURES)
+    assert f"sealed by key {sealed.key_id} on {sealed.seal.created}, laboratory Lab 4, case 2026-117." in read(
+        tmp_path / "a.pdf"
+    )
+    with path.open("ab") as stream:
+        stream.write(b"\n")
+    write_pdf(tmp_path / "b.pdf", replace(select(records), source=describe_source(path)), NO_PICTURES)
+    assert "does not hold: it seals another content" in read(tmp_path / "b.pdf")
 
 
 @needs_poppler

@@ -118,6 +118,13 @@ def test_what_cannot_be_examined_is_not_tried_again(bundle: Bundle, tmp_path: Pa
             assert scan(items, file, engine, saliency=folder).passed == passed
 
 
+def test_maps_are_for_the_local_engine_alone(lab: Path, tmp_path: Path) -> None:
+    arguments = ["attribute", str(lab / "images"), "--store", str(lab / "store"), "--engine", "ray"]
+    result = CliRunner().invoke(app, [*arguments, "--saliency", str(tmp_path / "maps")])
+    assert isinstance(result.exception, UsageError)
+    assert not (tmp_path / "maps").exists()
+
+
 def test_another_scale_draws_anew_and_is_written_down(lab: Path, tmp_path: Path) -> None:
     folder, jsonl = tmp_path / "maps", tmp_path / "scan.jsonl"
     run(lab, folder, jsonl, "--saliency-scale", "0.5")
