@@ -26,6 +26,7 @@ from skimage import data
 from benchmarks.machine import hardware
 from benchmarks.markdown import markdown_table
 from manyheads_client.bundle import Bundle
+from manyheads_client.credentials import CredentialsReader
 from manyheads_client.engines.local import LocalEngine
 from manyheads_client.engines.port import Options
 from manyheads_client.inputs import file_item
@@ -140,11 +141,11 @@ def _stages(paths: Sequence[Path], bundle: Bundle) -> dict[str, Work]:
     """Each stage alone, on what the one before it makes."""
     compute = choose_compute("auto", "float32")
     scorer = bundle.scorer(compute)
-    spec = scorer.preprocess.spec
+    spec, reader = scorer.preprocess.spec, CredentialsReader()
     judge = Judge(bundle, describe_instrument(bundle, compute).digest)
     contents = [read_image_file(path) for path in paths]
     decoded = [decode_image(content) for content in contents]
-    described = [describe_file(str(p), c, d, spec) for p, c, d in zip(paths, contents, decoded, strict=True)]
+    described = [describe_file(str(p), c, d, spec, reader) for p, c, d in zip(paths, contents, decoded, strict=True)]
     fitted = [fit_image(each.pixels, spec) for each in decoded]
     seen = [type(each)(pixels, each.file_format, each.mode, ()) for each, pixels in zip(decoded, fitted, strict=True)]
     conditions = [estimate_condition(each) for each in seen]
@@ -161,7 +162,7 @@ def _stages(paths: Sequence[Path], bundle: Bundle) -> dict[str, Work]:
     return {
         DECODE: lambda: [decode(path) for path in paths],
         DECODE_TWICE: decode_in_threads,
-        DIGEST: lambda: [describe_file(str(p), c, d, spec) for p, c, d in zip(paths, contents, decoded, strict=True)],
+        DIGEST: lambda: [describe_file(str(p), c, d, spec, reader) for p, c, d in zip(paths, contents, decoded, strict=True)],
         FIT: lambda: [fit_image(each.pixels, spec) for each in decoded],
         CONDITION: lambda: [estimate_condition(each) for each in seen],
         SCORE: lambda: [scorer.score_as_is(batch) for batch in batches],

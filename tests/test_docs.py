@@ -16,6 +16,8 @@ from securesystemslib.dsse import Envelope
 
 from manyheads_client.custody import CustodyEntry
 from manyheads_client.pack import PackIndex
+from manyheads_client.saliency.arrays import SaliencyManifest
+from manyheads_client.saliency.scale import OverlayScale
 from manyheads_hub.audit.chain import AuditEntry
 from manyheads_hub.webhooks.outbox import EVENTS, TEST_EVENT, Event
 from manyheads_shared import errors as shared_errors
@@ -68,6 +70,8 @@ READERS: dict[str, type[Document]] = {
         Event,
         KeyProof,
         Recall,
+        SaliencyManifest,
+        OverlayScale,
     )
 }
 PROGRAMS = {

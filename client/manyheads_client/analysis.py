@@ -7,7 +7,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 
 from manyheads_client.budget import Budget
 from manyheads_client.bundle import Bundle
+from manyheads_client.credentials import CredentialsReader
 from manyheads_client.inputs import Item, file_item
 from manyheads_client.instrument import describe_instrument
 from manyheads_client.item import describe_file, describe_pixels
@@ -106,6 +109,7 @@ def attribute(
     saliency: bool = False,
     stability: bool = False,
     jobs: int | None = None,
+    credentials_of: CredentialsReader | None = None,
 ) -> Iterator[Attribution | Failure]:
     """Attribute images, one result each, in their order.
 
@@ -117,6 +121,7 @@ def attribute(
         saliency: also localise every score.
         stability: also score the image after mild changes; a verdict that does not survive them becomes `inconclusive`.
         jobs: threads that decode; None: one a core, at most eight.
+        credentials_of: reads content credentials, and is the caller's to close; None: one for this run.
 
     Yields:
         An `Attribution`, or a `Failure` for an image that cannot be decoded, fitted or scored.
@@ -140,11 +145,12 @@ def attribute(
     scorer, instrument = bundle.scorer(compute), describe_instrument(bundle, compute)
     spec, decoders = scorer.preprocess.spec, jobs or DECODERS
     run = _Run(scorer, Judge(bundle, instrument.digest), instrument, saliency=saliency)
-    with ThreadPoolExecutor(decoders, thread_name_prefix="decode") as pool:
+    opened = nullcontext(credentials_of) if credentials_of else CredentialsReader()
+    with opened as reader, ThreadPoolExecutor(decoders, thread_name_prefix="decode") as pool:
         items = (_as_item(source, number) for number, source in enumerate(images, start=1))
         lookahead = decoders if spec.image_size is None else WINDOW_IMAGES  # images of native size may be large
-        budget = Budget(DECODING_PIXELS)
-        examined = _ahead(pool, lambda item: _examine(item, spec, budget, stability=stability), items, count=lookahead)
+        examine = partial(_examine, spec=spec, budget=Budget(DECODING_PIXELS), credentials_of=reader, stability=stability)
+        examined = _ahead(pool, examine, items, count=lookahead)
         for window in _windows(examined):
             yield from run.attribute(window)
 
@@ -191,7 +197,9 @@ class _Run:
         return [found[i] for i in range(len(images))]
 
 
-def _examine(item: Item, spec: Preprocessing, budget: Budget, *, stability: bool) -> _Ready | Failure:
+def _examine(
+    item: Item, *, spec: Preprocessing, budget: Budget, credentials_of: CredentialsReader, stability: bool
+) -> _Ready | Failure:
     """Read and decode one image, describe it and fit it; runs in a thread."""
     try:
         content = item.read()
@@ -200,7 +208,7 @@ def _examine(item: Item, spec: Preprocessing, budget: Budget, *, stability: bool
             return _ready(describe_pixels(item.name, decoded, spec), decoded, spec, stability=stability)
         with budget.hold(count_pixels(content)):
             decoded = decode_image(content)
-            described = describe_file(item.name, content, decoded, spec)
+            described = describe_file(item.name, content, decoded, spec, credentials_of)
             return _ready(described, decoded, spec, stability=stability)
     except ImageError as error:
         return _fail(item.name, error)

@@ -1,14 +1,15 @@
-"""Likelihood ratios as bars over one axis: what the report and the local page draw. Pure."""
+"""Likelihood ratios as bars over one axis: what the report, on a page or on paper, and the local page draw. Pure."""
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from manyheads_client.words import ratio_in_words, signed, support_in_words
+from manyheads_client import sentences
+from manyheads_client.words import signed
 from manyheads_shared.decision import Answer
 from manyheads_shared.evidence import Examined, Instrument, Result, Standing
 
-MAX_BARS = 24  # of one image; the other heads are folded away below them
+MAX_BARS = 24  # of one image; the other heads are folded away below them, or stay in the record file
 _LEAST_AXIS = 2.0  # log10: a ratio of 100 either way
 
 
@@ -25,16 +26,27 @@ class Axis:
 
 
 @dataclass(frozen=True)
+class Reach:
+    """Where a ratio and its interval lie, in percent of the axis."""
+
+    low: float
+    mark: float
+    high: float
+
+
+EXAMPLE = Reach(62, 80, 88)  # in the reader's key
+
+
+@dataclass(frozen=True)
 class Bar:
     """One network's answer: its ratio with the interval, and its score against its thresholds in words."""
 
     column: int  # of the logits: 0 the detector, then the heads in the instrument's order
     title: str
     result: Result
+    score: str
     band: str
-    low: float | None  # percent of the axis
-    mark: float | None
-    high: float | None
+    reach: Reach | None  # None: no ratio is known
 
 
 def build_axis(instruments: Iterable[Instrument]) -> Axis:
@@ -50,24 +62,24 @@ def build_bars(entry: Examined, axis: Axis) -> tuple[Bar, ...]:
     return (detector, *(_bar(column, used.generator.title, result, used.standing, axis) for column, (used, result) in heads))
 
 
-def claims_in_words(bars: Iterable[Bar]) -> tuple[tuple[str, str, str], ...]:
-    """Of the heads that say yes: title, ratio, and what it supports."""
-    return tuple(
-        (bar.title, ratio_in_words(bar.result), support_in_words(bar.result))
-        for bar in bars
-        if bar.column and bar.result.answer is Answer.YES
-    )
+def claims_in_words(bars: Iterable[Bar]) -> tuple[str, ...]:
+    """What the heads that say yes claim, and what that is worth."""
+    return tuple(sentences.claim(bar.title, bar.result) for bar in bars if bar.column and bar.result.answer is Answer.YES)
 
 
 def logit_in_words(logit: float) -> str:
-    """A logit as it stands in a page: signed, with a true minus."""
+    """A logit as it stands in print: signed, with a true minus."""
     return signed(logit).replace("-", "\N{MINUS SIGN}")
 
 
 def _bar(column: int, title: str, result: Result, standing: Standing, axis: Axis) -> Bar:
     band = f"no below {logit_in_words(standing.band.low)}, yes from {logit_in_words(standing.band.high)}"
+    return Bar(column, title, result, logit_in_words(result.logit), band, _reach(result, axis))
+
+
+def _reach(result: Result, axis: Axis) -> Reach | None:
     if result.log10_ratio is None:
-        return Bar(column, title, result, band, None, None, None)
+        return None
     low = -axis.end if result.lower is None else result.lower
     high = axis.end if result.upper is None else result.upper
-    return Bar(column, title, result, band, axis.percent(low), axis.percent(result.log10_ratio), axis.percent(high))
+    return Reach(axis.percent(low), axis.percent(result.log10_ratio), axis.percent(high))

@@ -64,7 +64,7 @@ def examine_case(
         file = _choose_scan(case, log, bundle, examiner)
         # step 3
         with RecordFile(folder / file, bundle.verified.digest) as records:
-            scanned = scan(_items(case), records, LocalEngine(bundle, options), on_item)
+            scanned = scan(_items(case), records, LocalEngine(bundle, options), on_item=on_item)
         # step 4
         signatory = Signatory(key, case.laboratory, examiner, case.id)
         sealed = seal_records(folder / file, signatory, custody=log.head)

@@ -3,7 +3,8 @@
 Whatever is refused, the store stays at the bundle it had.
 
     FormatError                                                                           exit 3
-    └── PackError                    a file that is no pack, or holds what does not belong in it
+    ├── PackError                    a file that is no pack, or holds what does not belong in it
+    └── SaliencyError                a file that is no saliency file
     VerificationError                what the hub sent is not to be trusted               exit 3
     └── UpdateRefusedError
         ├── WrongRootError           the root is no root, or of another hub
@@ -33,6 +34,10 @@ from manyheads_shared.errors import FetchError, FormatError, UsageError, Verific
 
 class PackError(FormatError):
     """A file that is no pack, is not all of one, or holds what does not belong in it."""
+
+
+class SaliencyError(FormatError):
+    """A file that is no saliency file, or whose maps are not what its manifest says."""
 
 
 class UpdateRefusedError(VerificationError):

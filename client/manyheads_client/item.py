@@ -7,7 +7,7 @@ import hashlib
 
 from PIL import ExifTags
 
-from manyheads_client.credentials import read_credentials
+from manyheads_client.credentials import CredentialsReader
 from manyheads_client.words import printable
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.evidence import ItemExamined
@@ -21,7 +21,9 @@ MAX_EXIF_TEXT = 200  # characters of one value
 _DIRECTORIES = {"": ExifTags.TAGS, "Exif": ExifTags.TAGS, "GPS": ExifTags.GPSTAGS}
 
 
-def describe_file(name: str, data: bytes, decoded: DecodedImage, spec: Preprocessing) -> ItemExamined:
+def describe_file(
+    name: str, data: bytes, decoded: DecodedImage, spec: Preprocessing, credentials_of: CredentialsReader | None
+) -> ItemExamined:
     """Describe a file that decoded.
 
     Args:
@@ -29,8 +31,9 @@ def describe_file(name: str, data: bytes, decoded: DecodedImage, spec: Preproces
         data: its bytes.
         decoded: what `decode_image` made of them.
         spec: of the primary; it says whether the picture is interpolated on its way to the network.
+        credentials_of: reads its content credentials; None: they are left out, and what would be noted of them.
     """
-    credentials, note = read_credentials(data, decoded.file_format)
+    credentials, note = credentials_of.read(data, decoded.file_format) if credentials_of else (None, "")
     described = _describe(name, data, decoded, spec)
     notes = (*decoded.notes, note) if note else decoded.notes
     return described.model_copy(update={"credentials": credentials, "notes": notes})

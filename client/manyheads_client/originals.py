@@ -86,7 +86,7 @@ def check_original(record: EvidenceRecord, item: Item, spec: Preprocessing | Non
     except ImageError as error:
         yield f"the file cannot be examined here: {error}"
         return
-    described = describe_file(wanted.name, content, decoded, spec or _NATIVE)
+    described = describe_file(wanted.name, content, decoded, spec or _NATIVE, None)
     for field in ItemExamined.model_fields:
         if field in ("name", "sha256", "sha512", "credentials", "notes") or (field == "resampled" and spec is None):
             continue  # names are for people; what software notes of a file depends on its version

@@ -1,25 +1,29 @@
 """How HTML is rendered here: one environment for the report and the local page. Whatever a file says is data and is escaped."""
 
+import base64
+
 import jinja2
 
-from manyheads_client.bars import logit_in_words
+from manyheads_client import sentences
+from manyheads_client.bars import EXAMPLE, logit_in_words
 from manyheads_client.listing import ANSWERS
-from manyheads_client.words import MEANINGS, SCALE, printable
+from manyheads_client.words import MEANINGS, printable
 
 
 def build_environment() -> jinja2.Environment:
-    """Return the environment: our templates, our filters, and the words that every page explains."""
+    """Return the environment: our templates, our filters, and the words that every page says."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("manyheads_client"), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"logit": logit_in_words, "percent": _percent, "printable": printable, "odds": _cap}
-    environment.globals |= {"answers": ANSWERS, "meanings": MEANINGS, "verbal": SCALE}
+    environment.filters |= {
+        "data_uri": _data_uri,
+        "logit": logit_in_words,
+        "percent": sentences.percent,
+        "printable": printable,
+    }
+    environment.globals |= {"answers": ANSWERS, "example": EXAMPLE, "meanings": MEANINGS, "say": sentences}
     return environment
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
-def _cap(log10_ratio: float) -> str:
-    return f"{10**log10_ratio:.0f} to 1"
+def _data_uri(jpeg: bytes) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode("ascii")

@@ -4,7 +4,6 @@ Records hold no pixels. Each file is read once more, its digest compared with th
 file that moved or changed gets no picture. All overlays of a report share one colour scale, found before any is drawn.
 """
 
-import base64
 import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -34,14 +33,14 @@ class Overlay:
     """Where one score comes from."""
 
     title: str  # "detector", or a generator
-    source: str  # data URI
+    jpeg: bytes
 
 
 @dataclass(frozen=True)
 class ItemPictures:
     """The pictures of one image."""
 
-    thumbnail: str  # data URI
+    thumbnail: bytes  # JPEG
     overlays: tuple[Overlay, ...]
 
 
@@ -99,14 +98,17 @@ def draw_pictures(
     return Pictures(scale, {sketch.key: _draw(sketch, scale) for sketch in sketches})
 
 
-def _sketch(entry: Examined, result: Attribution) -> _Sketch:
-    assert result.saliency is not None  # asked for
-    wanted = [("detector", 0)]
+def find_speaking(entry: Examined) -> list[tuple[str, int]]:
+    """The networks worth a picture: the detector, then heads that do not say no, the strongest first; each with its column."""
     heads = list(entry.heads)
     speaking = [i for i, (_, found) in enumerate(heads) if found.answer is not Answer.NO]
     speaking.sort(key=lambda i: heads[i][0].standing.band.high - heads[i][1].logit)
-    wanted += [(heads[i][0].generator.title, i + 1) for i in speaking[:MAX_HEADS]]
-    pixels = _shrink(result.pixels)
+    return [("detector", 0), *((heads[i][0].generator.title, i + 1) for i in speaking)]
+
+
+def _sketch(entry: Examined, result: Attribution) -> _Sketch:
+    assert result.saliency is not None  # asked for
+    pixels, wanted = _shrink(result.pixels), find_speaking(entry)[: 1 + MAX_HEADS]
     maps = tuple((title, _shrink_map(result.saliency[column], pixels.shape)) for title, column in wanted)
     return _Sketch(_key(entry), pixels, maps)
 
@@ -117,9 +119,9 @@ def _key(entry: Examined) -> tuple[str, str]:
 
 def _draw(sketch: _Sketch, scale: float | None) -> ItemPictures:
     overlays = tuple(
-        Overlay(title, _data_uri(overlay(sketch.pixels, saliency, scale=scale))) for title, saliency in sketch.maps if scale
+        Overlay(title, _encode(overlay(sketch.pixels, saliency, scale=scale))) for title, saliency in sketch.maps if scale
     )
-    return ItemPictures(_data_uri(sketch.pixels), overlays)
+    return ItemPictures(_encode(sketch.pixels), overlays)
 
 
 def find_scale(maps: Iterable[NDArray[np.float32]]) -> float | None:
@@ -147,7 +149,7 @@ def _shrink_map(saliency: NDArray[np.float32], shape: tuple[int, ...]) -> NDArra
     return np.asarray(Image.fromarray(saliency).resize((width, height), Image.Resampling.BOX), dtype=np.float32)
 
 
-def _data_uri(pixels: Pixels) -> str:
+def _encode(pixels: Pixels) -> bytes:
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "JPEG", quality=JPEG_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(stream.getvalue()).decode("ascii")
+    return stream.getvalue()

@@ -83,6 +83,15 @@ class RecordFile:
         size = self._sizes.find(item.name)
         return size is not None and (size == _FINAL or item.size is None or item.size == size)
 
+    def has_failed(self, item: Item) -> bool:
+        """Whether an item is recorded as one that could not be examined, and never will be."""
+        return self._sizes.find(item.name) == _FINAL
+
+    @property
+    def instruments(self) -> frozenset[Digest]:
+        """The instruments that its records name."""
+        return frozenset(self._instruments)
+
     def write(self, records: Iterable[Record]) -> None:
         """Add records, and their instruments where the file has none of them; they survive a power cut once this returns."""
         lines = memoryview(b"".join(line + b"\n" for record in records for line in self._lines_of(record)))

@@ -22,7 +22,7 @@ class Renderings:
 
     csv: Path | None = None
     parquet: Path | None = None
-    reports: tuple[Path, ...] = ()  # .html
+    reports: tuple[Path, ...] = ()  # .html, .pdf
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -40,6 +40,8 @@ class Renderings:
                 raise UsageError(f"--report {path}: expected a name that ends in {' or '.join(_WRITERS)}")
         if self.parquet:
             load_pyarrow()
+        if any(path.suffix.lower() == ".pdf" for path in self.reports):
+            _load_pdf()
         for path in self.paths:
             _verify_writable(path)
 
@@ -84,7 +86,19 @@ def _write_html(path: Path, selection: Selection, pictures: Pictures) -> None:
     write_atomic(path, build_report(selection, pictures).encode())
 
 
-_WRITERS: dict[str, Callable[[Path, Selection, Pictures], None]] = {".html": _write_html}
+def _write_pdf(path: Path, selection: Selection, pictures: Pictures) -> None:
+    _load_pdf()(path, selection, pictures)
+
+
+def _load_pdf() -> Callable[[Path, Selection, Pictures], None]:
+    try:
+        from manyheads_client.pdf.document import write_pdf  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise UsageError("--report FILE.pdf needs reportlab: pip install 'manyheads[pdf]'") from error
+    return write_pdf
+
+
+_WRITERS: dict[str, Callable[[Path, Selection, Pictures], None]] = {".html": _write_html, ".pdf": _write_pdf}
 
 
 def _verify_writable(path: Path) -> None:

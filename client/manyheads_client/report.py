@@ -1,22 +1,22 @@
-"""The report: one self-contained HTML page rendered from evidence records alone; only its pictures come from elsewhere.
+"""The report: what it says of a scan, from evidence records alone, and its form as one self-contained HTML page.
 
-It needs no script, no network and no font; names from files are data and are escaped. Some images are shown in full, the rest
-as table rows, so that a scan of any size makes a page that opens.
+The page needs no script, no network and no font; names from files are data and are escaped. Some images are shown in full, the
+rest as table rows, so that a scan of any size makes a page that opens. The same on paper: `manyheads_client.pdf`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice, zip_longest
-from typing import Any
 
-from manyheads_client.bars import MAX_BARS, Axis, Bar, build_axis, build_bars, claims_in_words
+from manyheads_client import sentences
+from manyheads_client.bars import build_axis
+from manyheads_client.cards import Card, build_card
 from manyheads_client.instrument import warn_of_age
 from manyheads_client.listing import Line, Summary, build_line, summarise
 from manyheads_client.pages import build_environment
-from manyheads_client.pictures import ItemPictures, Pictures
+from manyheads_client.pictures import Pictures
 from manyheads_client.records import OldRecord, Record
 from manyheads_client.sealing import Source
-from manyheads_client.words import condition_in_words, printable
 from manyheads_shared.clock import read_time
 from manyheads_shared.decision import State
 from manyheads_shared.errors import UsageError
@@ -24,19 +24,6 @@ from manyheads_shared.evidence import Examined, Instrument
 
 FULL_CARDS = 200  # about 5 MB of pictures
 MAX_ROWS = 5000  # further records are in the record file
-
-
-@dataclass(frozen=True)
-class Card:
-    """One image in full."""
-
-    entry: Examined
-    name: str
-    condition: str
-    pictures: ItemPictures | None
-    bars: tuple[Bar, ...]
-    more: tuple[Bar, ...]
-    claims: tuple[tuple[str, str, str], ...]  # of the heads that say yes: title, ratio, what it supports
 
 
 @dataclass(frozen=True)
@@ -49,6 +36,25 @@ class Selection:
     instruments: tuple[Instrument, ...]  # a scan taken up on another machine has two
     last: str | None  # moment of the last record
     source: Source | None = None  # the record file; None: it is kept nowhere
+
+
+@dataclass(frozen=True)
+class Content:
+    """A report before it is laid out: the same for every rendering."""
+
+    heading: str
+    origin: tuple[str, ...]
+    warnings: tuple[str, ...]
+    instrument: Instrument | None  # the first
+    instruments: tuple[Instrument, ...]
+    summary: Summary
+    states: tuple[tuple[State, int], ...]
+    how_to_read: tuple[str, ...]
+    cards: Iterable[Card]  # made one by one as they are taken, once
+    shown: str  # which of the images are in full; empty: all
+    rows: tuple[Line, ...]
+    row_count: int
+    scale: float | None  # logits at the ends of the saliency pictures' colours
 
 
 def select(records: Iterable[Record | OldRecord]) -> Selection:
@@ -87,54 +93,50 @@ def select(records: Iterable[Record | OldRecord]) -> Selection:
 
 
 def build_report(selection: Selection, pictures: Pictures) -> str:
-    """Render a report; the same records and pictures give the same page.
+    """Render a report as a page; the same records and pictures give the same page.
 
     Args:
         selection: of the records of one scan, all made with one bundle.
         pictures: of `selection.cards`.
     """
-    return build_environment().get_template("report.html").render(describe(selection, pictures))
+    return build_environment().get_template("report.html").render(vars(describe(selection, pictures)))
 
 
-def describe(selection: Selection, pictures: Pictures) -> Mapping[str, Any]:
-    """Everything a rendering needs, by the names that templates use."""
+def describe(selection: Selection, pictures: Pictures) -> Content:
+    """Say everything a rendering needs."""
     summary, instruments = selection.summary, selection.instruments
+    instrument = instruments[0] if instruments else None
     axis = build_axis(instruments)
-    return {
-        "instruments": instruments,
-        "instrument": instruments[0] if instruments else None,
-        "warnings": _warnings(selection),
-        "summary": summary,
-        "states": [(state, summary.states[state]) for state in State],  # those that did not occur are an answer too
-        "cards": [_card(entry, pictures, axis) for entry in selection.cards],
-        "rows": selection.rows,
-        "row_count": summary.examined - len(selection.cards),
-        "scale": pictures.scale,
-        "axis": axis,
-        "last": selection.last,
-        "source": selection.source,
-    }
-
-
-def _card(entry: Examined, pictures: Pictures, axis: Axis) -> Card:
-    record, bars = entry.record, build_bars(entry, axis)
-    return Card(
-        entry,
-        printable(entry.name),
-        condition_in_words(record.strata),
-        pictures.find(entry),
-        bars[:MAX_BARS],
-        bars[MAX_BARS:],
-        claims_in_words(bars),
+    return Content(
+        heading=sentences.heading(summary.examined, instrument),
+        origin=tuple(sentences.origin(selection.last, summary.failed, selection.source)),
+        warnings=_warnings(selection),
+        instrument=instrument,
+        instruments=instruments,
+        summary=summary,
+        states=tuple((state, summary.states[state]) for state in State),  # those that did not occur are an answer too
+        how_to_read=sentences.how_to_read(axis.end),
+        cards=(build_card(entry, pictures, axis) for entry in selection.cards),
+        shown=_shown(selection),
+        rows=selection.rows,
+        row_count=summary.examined - len(selection.cards),
+        scale=pictures.scale,
     )
 
 
-def _warnings(selection: Selection) -> list[str]:
-    """What weakens the instruments, the age of their metadata at the last record included; each once."""
+def _shown(selection: Selection) -> str:
+    """Which images are shown in full, where that is not all of them."""
+    full, examined = len(selection.cards), selection.summary.examined
+    return f"{full} of {examined} in full, the first of every verdict; the others are listed below" if full < examined else ""
+
+
+def _warnings(selection: Selection) -> tuple[str, ...]:
+    """What weakens the seal and the instruments, the age of their metadata at the last record included; each once."""
     moment = read_time(selection.last) if selection.last else None
     found = (
         warning
         for instrument in selection.instruments
         for warning in (*warn_of_age(instrument.metadata, moment), *instrument.warnings)
     )
-    return list(dict.fromkeys(found))
+    problem = selection.source and selection.source.problem
+    return (*([sentences.broken_seal(problem)] if problem else []), *dict.fromkeys(found))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from manyheads_client.engines.port import Engine
 from manyheads_client.inputs import Item
 from manyheads_client.records import Record, RecordFile
+from manyheads_client.saliency.folder import SaliencyFolder
 
 WRITE_IMAGES = 64  # records synced at once …
 WRITE_SECONDS = 2.0  # … or after this long: what a kill can cost
@@ -21,10 +22,18 @@ class Scanned:
     seconds: float
 
 
-def scan(items: Iterable[Item], file: RecordFile, engine: Engine, on_item: Callable[[], None] = lambda: None) -> Scanned:
+def scan(
+    items: Iterable[Item],
+    file: RecordFile,
+    engine: Engine,
+    *,
+    saliency: SaliencyFolder | None = None,
+    on_item: Callable[[], None] = lambda: None,
+) -> Scanned:
     """Attribute what the record file does not hold yet, writing as it goes.
 
     Args:
+        saliency: where the engine writes saliency, if it does; what is not there is examined again.
         on_item: called for every item once its record is made, or found.
 
     Raises:
@@ -35,7 +44,7 @@ def scan(items: Iterable[Item], file: RecordFile, engine: Engine, on_item: Calla
     def left() -> Iterable[Item]:
         nonlocal passed
         for item in items:
-            if not file.has(item):
+            if not _is_done(item, file, saliency):
                 yield item
                 continue
             passed += 1
@@ -55,3 +64,9 @@ def scan(items: Iterable[Item], file: RecordFile, engine: Engine, on_item: Calla
     finally:
         file.write(pending)
     return Scanned(passed, examined, time.monotonic() - started)
+
+
+def _is_done(item: Item, file: RecordFile, saliency: SaliencyFolder | None) -> bool:
+    if not file.has(item):
+        return False
+    return saliency is None or file.has_failed(item) or saliency.has(item.name, file.instruments)

@@ -173,7 +173,7 @@ def _stratum_in_words(stratum: Stratum) -> str:
 
 def size_in_words(item: ItemExamined, sides: Sides | None) -> str:
     """How large an image is beside those of the suite."""
-    tested = f"{sides.shortest} to {sides.longest}" if sides else "others"
+    tested = _range(sides) if sides else "others"
     return f"{item.width}x{item.height} pixels, and those tested had {tested} on their shorter side"
 
 
@@ -189,8 +189,11 @@ def worth(name: str, evidence: Evidence) -> str:
 
 def sizes_tested(sides: Sides) -> str:
     """What sizes of images every figure of a bundle rests on."""
-    sizes = f"{sides.shortest}" if sides.shortest == sides.longest else f"{sides.shortest} to {sides.longest}"
-    return f"Thresholds, ratios and reach rest on images whose shorter side has {sizes} pixels."
+    return f"Thresholds, ratios and reach rest on images whose shorter side has {_range(sides)} pixels."
+
+
+def _range(sides: Sides) -> str:
+    return f"{sides.shortest}" if sides.shortest == sides.longest else f"{sides.shortest} to {sides.longest}"
 
 
 def printable(text: str) -> str:

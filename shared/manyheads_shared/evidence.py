@@ -28,12 +28,14 @@ class Credentials(Value):
     """Content credentials (C2PA) found in the file: a finding of its own, which no score and no verdict knows of."""
 
     reader: str  # software that read them
+    manifest: str  # the label of the file's own manifest; it may hold others, of what the picture was made from
     valid: bool  # hashes and signatures hold; says nothing of who signed
     trusted: bool  # the signer's certificate leads to the reader's trust list
     signer: str | None  # from the certificate
     made_with: str | None  # the claim's own words
-    signed: str | None  # likewise
-    generated: bool  # an assertion says that a trained algorithm made the image or part of it
+    signed: str | None  # when, by a time stamp
+    sources: tuple[str, ...]  # digital source types (IPTC) that assertions name, in any of the manifests
+    generated: bool  # one of them says that a trained algorithm made the image or part of it
     findings: tuple[str, ...]  # codes of what does not hold
 
 

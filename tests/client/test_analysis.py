@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def paths_of(lab: Path) -> list[Path]:
     return sorted((lab / "images").iterdir())
 
 
-def run(images: list[analysis.ImageSource], bundle: Bundle, **options: bool) -> list[Attribution | Failure]:
+def run(images: list[analysis.ImageSource], bundle: Bundle, **options: Any) -> list[Attribution | Failure]:
     return list(attribute(images, bundle, device="cpu", precision="float32", **options))
 
 

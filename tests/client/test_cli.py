@@ -1,6 +1,7 @@
 import json
 import os
 import shutil
+import sys
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from manyheads_client.errors import FreezeError
 from manyheads_client.records import read_records
 from manyheads_client.store import Store
 from manyheads_shared.clock import now
+from manyheads_shared.digest import digest_file
 from manyheads_shared.errors import DatasetError, UsageError, VerificationError
 from manyheads_shared.evidence import Examined
 from tests.support.hub_simulator import HubSimulator
@@ -40,6 +42,26 @@ def test_attribute_writes_records_and_a_report(lab: Path, tmp_path: Path) -> Non
     assert run("attribute", lab / "images", "--store", lab / "store", "--jsonl", jsonl, "--report", page).exit_code == 0
     assert sum(isinstance(record, Examined) for record in read_records(jsonl)) == 40
     assert page.read_text().count('<article class="card') == 40
+
+
+def test_reports_name_the_record_file_that_stays(lab: Path, tmp_path: Path) -> None:
+    jsonl, page, paper = tmp_path / "scan.jsonl", tmp_path / "scan.html", tmp_path / "scan.pdf"
+    arguments = ("attribute", lab / "images" / "000.png", "--store", lab / "store", "--report", page, "--report", paper)
+    assert run(*arguments).exit_code == 0
+    assert "Record file" not in page.read_text()
+    assert run(*arguments, "--jsonl", jsonl).exit_code == 0
+    assert f"Record file {digest_file(jsonl)}, not sealed." in page.read_text()
+    assert paper.read_bytes().startswith(b"%PDF-")
+
+
+def test_a_report_for_which_a_library_is_missing_is_refused_before_the_scan(
+    lab: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "manyheads_client.pdf.document", raising=False)
+    monkeypatch.setitem(sys.modules, "reportlab.lib.styles", None)  # as if it were not installed
+    result = run("attribute", lab / "images", "--store", lab / "store", "--report", tmp_path / "scan.pdf")
+    assert isinstance(result.exception, UsageError)
+    assert "pip install 'manyheads[pdf]'" in str(result.exception)
 
 
 def test_a_scan_taken_up_again_examines_only_what_is_left(lab: Path, tmp_path: Path) -> None:

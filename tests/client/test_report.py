@@ -8,9 +8,11 @@ from manyheads_client import Bundle, attribute, report
 from manyheads_client.pictures import NO_PICTURES, Pictures, draw_pictures
 from manyheads_client.records import Record
 from manyheads_client.report import build_report, select
+from manyheads_client.sentences import claim
 from manyheads_client.words import MEANINGS
 from manyheads_shared.decision import Answer, State
 from manyheads_shared.evidence import Examined, FailureRecord
+from tests.support.evidence import make_record
 from tests.support.makers import TIME
 
 
@@ -81,6 +83,23 @@ def test_hostile_names_are_data(records: list[Record]) -> None:
     assert "<script>" not in page
     assert "\u202e" not in page
     assert '<td class="text">&lt;b&gt;</td>' in page
+
+
+def test_credentials_are_a_finding_of_their_own_with_their_reasons(records: list[Record]) -> None:
+    first = select(records).cards[0]
+    found = make_record().item.credentials
+    assert found is not None
+    spoilt = found.model_copy(update={"valid": False, "sources": ("trainedAlgorithmicMedia",), "generated": True})
+    item = first.record.item.model_copy(update={"credentials": spoilt})
+    page = build([replace(first, record=first.record.model_copy(update={"item": item}))])
+    assert "not valid (signingCredential.untrusted); signer Golden Camera, not trusted here" in page
+    assert "they name as source trainedAlgorithmicMedia: a trained algorithm made it, or part of it" in page
+
+
+def test_a_ratio_that_was_not_measured_for_such_images_says_so() -> None:
+    result = make_record().heads[0]
+    assert claim("golden@1", result).endswith("for the proposition that it made the image.")
+    assert "not validated for such images" in claim("golden@1", result.model_copy(update={"valid": False}))
 
 
 def test_a_large_scan_shows_the_first_in_full_and_the_rest_as_rows(

@@ -10,6 +10,7 @@ from manyheads_client.bundle import Bundle
 from manyheads_client.custody import CustodyEntry
 from manyheads_client.importing import import_pack
 from manyheads_client.pack import open_pack, write_pack
+from manyheads_client.saliency.arrays import read_saliency
 from manyheads_client.store import Store
 from manyheads_hub.audit.chain import AuditEntry
 from manyheads_hub.webhooks.outbox import Event
@@ -50,6 +51,7 @@ SHA256 = {
     "picture.png": "3fb1bfb1af0b675045cb6442db59e4eac688efdec99ce0864abb2e12a9610b70",
     "primary-dct.safetensors": "5531b9de492f4148fe76d50d59ed48bfd9d0d30919d62ec4965d4f80ad8bb863",
     "primary.safetensors": "45af06d78368884dd25bc3893375ea6bde67c8f27a3eb2cda8ca626e24485ee5",
+    "saliency.safetensors": "6358c7e69138511118e961fe578744e09a9c47e6de94692e963dfd045d9c4216",
 }
 DOCUMENTS: dict[str, type[Document]] = {
     "audit.json": AuditEntry,
@@ -67,7 +69,7 @@ DOCUMENTS: dict[str, type[Document]] = {
 V2 = Path(__file__).parent / "v2"
 SHA256_V2 = {
     "calibration.json": "224e1b04753fb62453ee9a73f1c4698bd95da3e19f94d8393e8e323de3c69185",
-    "evidence.json": "808745a653900edf39bf59c6d8f73c8a5b752c26204486533f8f7db7624ba7c8",
+    "evidence.json": "4672e0714c90987db45f48351d80050325f9165a7f3233cae308c9c034f0e97e",
 }
 V3 = Path(__file__).parent / "v3"
 SHA256_V3 = {"calibration.json": "b7a454367cfa59b0199d27a1f2821eeceacac3aa11da419c735814dc1cc876cf"}
@@ -193,6 +195,14 @@ def test_a_failure_says_what_failed() -> None:
 @pytest.mark.parametrize(("folder", "written"), [(V2, SHA256_V2), (V3, SHA256_V3)])
 def test_the_files_of_later_versions_are_those_that_were_written(folder: Path, written: dict[str, str]) -> None:
     assert {path.name: hex_of(digest_bytes(path.read_bytes())) for path in folder.iterdir()} == written
+
+
+def test_saliency_belongs_to_the_record_it_names() -> None:
+    found = read_saliency(V1 / "saliency.safetensors")
+    record = EvidenceRecord.from_bytes((V2 / "evidence.json").read_bytes())
+    assert found.manifest.networks == ("detector", "golden@1")
+    assert (found.manifest.pixels, found.manifest.instrument) == (record.item.pixels, record.instrument)
+    np.testing.assert_array_equal(found.maps, np.linspace(-1, 1, 32, dtype=np.float32).reshape(2, 4, 4))
 
 
 def test_a_record_of_the_second_version_names_its_instrument() -> None:

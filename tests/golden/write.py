@@ -18,6 +18,7 @@ from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, TargetFile, Tar
 
 from manyheads_client.custody import CustodyEntry
 from manyheads_client.pack import PackIndex, write_pack
+from manyheads_client.saliency.arrays import write_saliency
 from manyheads_client.store import HeldMetadata
 from manyheads_hub.audit.chain import AuditEntry
 from manyheads_hub.webhooks.outbox import Event
@@ -39,7 +40,7 @@ from manyheads_shared.compute import choose_compute
 from manyheads_shared.condition import Usual
 from manyheads_shared.decision import answer, decide
 from manyheads_shared.digest import digest_bytes
-from manyheads_shared.evidence import FailureRecord
+from manyheads_shared.evidence import Examined, FailureRecord
 from manyheads_shared.evidence_v1 import EvidenceRecordV1, HeadMeasurementV1, InstrumentV1, ItemExaminedV1, MeasurementV1
 from manyheads_shared.image import decode_image
 from manyheads_shared.key_proof import sign_key_proof
@@ -313,6 +314,15 @@ def write_golden_case(folder: Path) -> None:
     for name, data in {"scan.seal.json": sealed, "custody.json": line.to_bytes()}.items():
         with (folder / name).open("xb") as stream:
             stream.write(data)
+
+
+def write_golden_saliency() -> None:
+    """Write the maps of the golden record, once."""
+    path = FOLDER / "v1" / "saliency.safetensors"
+    if path.exists():
+        raise FileExistsError(path)
+    maps = np.linspace(-1, 1, 2 * 4 * 4, dtype=np.float32).reshape(2, 4, 4)
+    write_saliency(path, Examined(make_record(), make_instrument()), maps)
 
 
 def write_golden_pack(folder: Path) -> None:

@@ -96,11 +96,13 @@ def make_record(**change: Any) -> EvidenceRecord:
         quantisation=(tuple(range(1, 65)),),
         credentials=Credentials(
             reader="c2pa golden",
+            manifest="urn:c2pa:golden",
             valid=True,
             trusted=False,
             signer="Golden Camera",
             made_with="golden/1.0",
             signed=TIME,
+            sources=("digitalCapture",),
             generated=False,
             findings=("signingCredential.untrusted",),
         ),

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from manyheads_client.inputs import Inputs
     from manyheads_client.listing import Summary
     from manyheads_client.records import RecordFile
+    from manyheads_client.saliency.folder import SaliencyFolder
     from manyheads_client.scan import Scanned
     from manyheads_client.sealing import Signatory
 
@@ -68,6 +69,20 @@ def attribute(
     seal_with: Annotated[
         Path | None,
         typer.Option("--seal-with", metavar="KEY", help="Seal the records with the laboratory's key.", show_default=False),
+    ] = None,
+    saliency: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Write there where in each image its scores come from, as numbers and pictures.",
+            show_default=False,
+        ),
+    ] = None,
+    saliency_scale: Annotated[
+        float | None,
+        typer.Option(
+            metavar="LOGITS", help="The ends of the pictures' colours. Default: found over the scan.", show_default=False
+        ),
     ] = None,
     stability: Annotated[
         bool, typer.Option("--stability", help="Also try each image after mild changes; takes four times as long.")
@@ -125,15 +140,17 @@ def attribute(
     inputs.verify()
     renderings = Renderings(csv, parquet, tuple(report or ()))
     renderings.verify()
+    folder = _open_folder(saliency, saliency_scale, engine)
     options = Options(device, precision, stability, jobs)
     bundle = Bundle.open(store)
     for warning in warn_of(bundle):
         stderr.print(f"warning: {warning}", style="yellow", markup=False)
     with ExitStack() as stack:
         path = jsonl or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="manyheads-"))) / "records.jsonl"
-        opened = _open_ray(bundle, store, options, **asked) if on_ray else _open_local(bundle, options)
+        opened = _open_ray(bundle, store, options, **asked) if on_ray else _open_local(bundle, options, folder)
         with RecordFile(path, bundle.verified.digest) as file, opened as running:
-            scanned = _scan(inputs, file, running)
+            scanned = _scan(inputs, file, running, folder)
+        overlays = _draw(folder, path) if folder else None
         if signatory:
             seal_records(path, signatory)
         source = describe_source(path) if jsonl else None
@@ -142,7 +159,8 @@ def attribute(
         if not json:
             sealed = seal_path(path) if signatory else None
             written = (file for file in (jsonl, sealed, *renderings.paths) if file)
-            for line in (_speed(scanned, running), *(f"Written: {path}" for path in written)):
+            told = (overlays,) if overlays else ()
+            for line in (_speed(scanned, running), *(f"Written: {path}" for path in written), *told):
                 stdout.print(line, markup=False, soft_wrap=True)
     if inputs.passed_over:
         stderr.print(_passed_over(inputs), markup=False, soft_wrap=True)
@@ -162,11 +180,26 @@ def _read_signatory(key: Path | None, jsonl: Path | None) -> "Signatory | None":
     return Signatory(read_private_key(key, read_passphrase()))
 
 
+def _open_folder(saliency: Path | None, scale: float | None, engine: EngineName) -> "SaliencyFolder | None":
+    """Find out before hours of work whether maps can be written."""
+    from manyheads_client.saliency.folder import SaliencyFolder
+
+    if saliency is None:
+        if scale is not None:
+            raise UsageError("--saliency-scale is for the pictures that --saliency FOLDER writes; name a folder too")
+        return None
+    if engine is not EngineName.LOCAL:
+        raise UsageError("--saliency writes where images are examined, and that is this machine with --engine local alone")
+    folder = SaliencyFolder(saliency, scale)
+    folder.verify()
+    return folder
+
+
 @contextmanager
-def _open_local(bundle: "Bundle", options: "Options") -> Iterator["Engine"]:
+def _open_local(bundle: "Bundle", options: "Options", folder: "SaliencyFolder | None") -> Iterator["Engine"]:
     from manyheads_client.engines.local import LocalEngine
 
-    yield LocalEngine(bundle, options)
+    yield LocalEngine(bundle, options, saliency=folder)
 
 
 @contextmanager
@@ -187,7 +220,7 @@ def _open_ray(bundle: "Bundle", store: Path | None, options: "Options", **asked:
         yield engine
 
 
-def _scan(inputs: "Inputs", file: "RecordFile", engine: "Engine") -> "Scanned":
+def _scan(inputs: "Inputs", file: "RecordFile", engine: "Engine", folder: "SaliencyFolder | None") -> "Scanned":
     from manyheads_client.scan import scan
 
     items = inputs.items()
@@ -199,7 +232,20 @@ def _scan(inputs: "Inputs", file: "RecordFile", engine: "Engine") -> "Scanned":
         task = display.add_task("examining", total=None)
         if not display.disable and inputs.is_countable():
             Thread(target=_count, args=(inputs, display, task), daemon=True).start()
-        return scan(chain([first], items), file, engine, on_item=lambda: display.advance(task))
+        return scan(chain([first], items), file, engine, saliency=folder, on_item=lambda: display.advance(task))
+
+
+def _draw(folder: "SaliencyFolder", records: Path) -> str:
+    """Draw the overlays; say on which scale."""
+    from manyheads_client.records import read_latest
+
+    with progress(rate=True) as display:
+        task = display.add_task("drawing", total=None)
+        said = folder.draw(lambda: read_latest(records), on_image=lambda: display.advance(task))
+    scale = (
+        "no overlays: nothing to show" if said.scale is None else f"overlays of {said.images}, colours to {said.scale:g} logits"
+    )
+    return f"Written: {folder.path} ({scale})"
 
 
 def _count(inputs: "Inputs", display: "Progress", task: "TaskID") -> None:

@@ -18,7 +18,9 @@ def report(
     *,
     out: Annotated[
         list[Path] | None,
-        typer.Option("--out", metavar="FILE", help="Write a report here, FILE.html. Repeatable.", show_default=False),
+        typer.Option(
+            "--out", metavar="FILE", help="Write a report here, FILE.html or FILE.pdf. Repeatable.", show_default=False
+        ),
     ] = None,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write a table here, CSV.", show_default=False)] = None,
     parquet: Annotated[Path | None, typer.Option(metavar="FILE", help="The same as Parquet.", show_default=False)] = None,

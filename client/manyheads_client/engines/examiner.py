@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from manyheads_client.bundle import open_held
+from manyheads_client.credentials import CredentialsReader
 from manyheads_client.engines.local import LocalEngine
 from manyheads_client.engines.parcels import pack_records, pack_refusal, unpack_items
 from manyheads_client.engines.port import Options
@@ -33,6 +34,7 @@ class Examiner:
         """Open nothing yet: what goes wrong over a parcel reaches the driver in words, what goes wrong here would not."""
         silence_pillow()  # the process is ours
         self._charge = charge
+        self._credentials = CredentialsReader()  # for every parcel; its processes end when this one does
 
     def __call__(self, parcel: pa.Table) -> pa.Table:
         """Examine one parcel; say why where that cannot be."""
@@ -53,4 +55,4 @@ class Examiner:
                 f"{charge.store}: expected bundle {charge.bundle}, as the driver opened, got {bundle.verified.digest}. "
                 "Name a store that is the same folder on every node."
             )
-        return LocalEngine(bundle, charge.options)
+        return LocalEngine(bundle, charge.options, credentials_of=self._credentials)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from manyheads_client import sentences
 from manyheads_client.bars import MAX_BARS, Axis, Bar, build_axis, build_bars, claims_in_words
 from manyheads_client.examine.changes import RANGES, UNCHANGED, Change
 from manyheads_client.examine.session import Held, Session
@@ -35,7 +36,7 @@ class Found:
     change: Change
     entry: Examined
     bars: tuple[Bar, ...]  # of all networks
-    claims: tuple[tuple[str, str, str], ...]
+    claims: tuple[str, ...]
     columns: tuple[int, ...]  # networks whose saliency is shown first, side by side
 
     @property
@@ -83,7 +84,7 @@ class Page:
         self._environment.globals |= {
             "instrument": session.instrument,
             "instruments": [session.instrument],
-            "axis": self._axis,
+            "how_to_read": sentences.how_to_read(self._axis.end),
             "ranges": RANGES,
             "max_bars": MAX_BARS,
             "max_titles": MAX_TITLES,

@@ -12,6 +12,7 @@ from typing import Self, TypeVar
 
 from manyheads_client.analysis import Attribution, Failure, attribute
 from manyheads_client.bundle import Bundle
+from manyheads_client.credentials import CredentialsReader
 from manyheads_client.examine.changes import UNCHANGED, Change
 from manyheads_client.inputs import Item
 from manyheads_client.instrument import describe_instrument
@@ -63,6 +64,7 @@ class Session:
         self._held: dict[int, Held] = {}
         self._last = 0
         self._views: OrderedDict[tuple[int, Change], Attribution] = OrderedDict()
+        self._credentials = CredentialsReader()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="examine")
         try:
             self.instrument = self._do(self._load)
@@ -79,6 +81,7 @@ class Session:
     def close(self) -> None:
         """Let the worker finish what it does and forget the rest."""
         self._worker.shutdown(cancel_futures=True)
+        self._credentials.close()
 
     @property
     def held(self) -> tuple[Held, ...]:
@@ -218,7 +221,14 @@ class Session:
 
     def _attribute(self, item: Item) -> Attribution | Failure:
         (found,) = attribute(
-            [item], self.bundle, device=self._device, precision=self._precision, saliency=True, stability=True, jobs=1
+            [item],
+            self.bundle,
+            device=self._device,
+            precision=self._precision,
+            saliency=True,
+            stability=True,
+            jobs=1,
+            credentials_of=self._credentials,
         )
         return found
 
