@@ -40,7 +40,7 @@ def test_an_image_of_a_size_that_was_not_tested_is_outside_too(bundle: Bundle, i
     assert tested.detector.valid
     assert not huge.detector.valid
     if huge.scores_say is not State.INCONCLUSIVE:
-        assert "192x192 pixels, and those tested had 48 to 48" in huge.doubts[0]
+        assert "192x192 pixels, and those tested had 48 on" in huge.doubts[0]
 
 
 def test_the_facts_of_a_jpeg_file_are_in_its_record(bundle: Bundle, images: list[Pixels]) -> None:
