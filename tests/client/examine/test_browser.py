@@ -246,7 +246,7 @@ def test_the_page_fits_and_complains_of_nothing(
     page.wait_for_load_state("networkidle")
 
     assert page.evaluate("document.documentElement.scrollWidth") == width
-    assert page.evaluate("[...document.images].every(image => image.naturalWidth > 0)")
+    page.wait_for_function("[...document.images].every(image => image.naturalWidth > 0)", timeout=WAIT_MS)
     assert complaints == []
     axe = find_axe()
     if axe is None:
