@@ -185,7 +185,11 @@ BROKEN: dict[str, tuple[Callable[[MadeBundle], None], type[ManyheadsError], str]
         StatementError,
         "the hub's statement is about alpha@1",
     ),
-    "another hub's key": (lambda b: _set(b, hub_key=public_pem(generate_key().public_key)), SignatureError, "signature by the key expected"),
+    "another hub's key": (
+        lambda b: _set(b, hub_key=public_pem(generate_key().public_key)),
+        SignatureError,
+        "by the key expected",
+    ),
     "a hub's key that is none": (lambda b: _set(b, hub_key="none"), SignatureError, "Ed25519 public key"),
 }
 
