@@ -12,11 +12,10 @@ from manyheads_client.judgement import fits_sides, name_condition, round_ratio, 
 from manyheads_shared.condition import Stratum, strata
 from manyheads_shared.decision import Circumstances, State, answer, decide, qualify
 from manyheads_shared.evidence import EvidenceRecord, Examined, Instrument, Result, Standing, Trial
-from manyheads_shared.rungs import LADDERS, Rung
-from manyheads_shared.support import ratio_of_answer
+from manyheads_shared.rungs import Rung
+from manyheads_shared.support import is_within, ratio_of_answer
 
 _ROUNDING = 5e-4  # a record's ratios have three decimals, an instrument's cap has all of them
-_SOFTNESS = ("scale", "blur")  # one kind of degradation, read in two ways (E2)
 _CLAIMS = {  # how many heads claim an image of each state (E1): at least, at most
     State.REAL: (0, 0),
     State.ATTRIBUTED: (1, 1),
@@ -72,25 +71,10 @@ def _check_network(name: str, result: Result, standing: Standing, found: Sequenc
 def _check_validity(name: str, result: Result, standing: Standing, found: Sequence[Stratum], *, fits: bool) -> Iterator[str]:
     if result.valid and not fits:
         yield f"{name}: said to be valid for an image of a size that its tests do not cover"
-    elif result.valid and not _within(standing.validated, found):
+    elif result.valid and not is_within(standing.validated, found):
         yield f"{name}: said to be valid for a condition beyond what the instrument was validated for"
-    elif not result.valid and fits and (not found or (len(found) == 1 and result.reach and _within(standing.validated, found))):
+    elif not result.valid and fits and is_within(standing.validated, found):
         yield f"{name}: said not to be valid for a condition that the instrument was validated for"
-
-
-def _within(validated: Sequence[Rung], found: Sequence[Stratum]) -> bool:
-    """Whether an image shows one kind of degradation at most, on rungs up to those validated."""
-    strongest = {rung.ladder: _rank(rung) for rung in validated}
-    kinds = {"softness" if stratum.ladder in _SOFTNESS else stratum.ladder for stratum in found}
-    return len(kinds) <= 1 and all(
-        stratum.rung is not None and 0 <= _rank(stratum.rung) <= strongest.get(stratum.ladder, -1) for stratum in found
-    )
-
-
-def _rank(rung: Rung) -> int:
-    """How far up its ladder a rung stands, from 0; -1: it is none of it."""
-    strengths = LADDERS[rung.ladder]
-    return strengths.index(rung.strength) if rung.strength in strengths else -1
 
 
 def _check_ratio(name: str, result: Result, standing: Standing, found: Sequence[Stratum]) -> Iterator[str]:

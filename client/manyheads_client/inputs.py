@@ -55,9 +55,16 @@ class Inputs:
         if [*self.paths, *self.lists].count(STDIN) > 1:
             raise UsageError("`-` is given twice, and there is one standard input")
 
-    def is_countable(self) -> bool:
-        """Whether `items` can be gone through twice, and quickly: not standard input, and no archive named outright."""
-        return STDIN not in (*self.paths, *self.lists) and not any(map(is_archive, self.paths))
+    def count(self) -> int | None:
+        """Count the images, if that is quick: no standard input, and no archive that would have to be opened."""
+        if STDIN in (*self.paths, *self.lists):
+            return None
+        count = 0
+        for path, is_named in self._files():
+            if is_archive(path):
+                return None
+            count += is_named or path.suffix.lower() in SUFFIXES
+        return count
 
     def items(self) -> Iterator[Item]:
         """Yield every image. A file or archive named outright is always examined; in folders and archives the suffix decides.
@@ -68,32 +75,28 @@ class Inputs:
         Raises:
             UsageError: a folder that cannot be read: it must not look like an empty one.
         """
+        for path, is_named in self._files():
+            if path is STDIN:
+                yield Item("stdin", None, lambda: sys.stdin.buffer.read(MAX_FILE_BYTES + 1))
+            elif is_archive(path):
+                yield from self._in_archive(path)
+            elif is_named or path.suffix.lower() in SUFFIXES:
+                yield file_item(path)
+            else:
+                self.passed_over[path.suffix.lower()] += 1
+
+    def _files(self) -> Iterator[tuple[Path, bool]]:
+        """Every file, and whether it was named outright."""
         for path in self.paths:
             if path == STDIN:
-                yield Item("stdin", None, lambda: sys.stdin.buffer.read(MAX_FILE_BYTES + 1))
+                yield STDIN, True
+            elif path.exists():
+                yield from _expand(path)
             else:
-                yield from self._under(path)
+                yield from (file for match in _match(path) for file in _expand(match))
         for names in self.lists:
             for path in _read_names(names, b"\0" if self.null else b"\n"):
-                yield from self._under(path, listed=True)
-
-    def _under(self, path: Path, *, listed: bool = False) -> Iterator[Item]:
-        if path.is_dir():
-            for file in _walk(path):
-                yield from self._in_folder(file)
-        elif path.exists() or listed:
-            yield from self._in_archive(path) if is_archive(path) else (file_item(path),)
-        else:
-            for match in _match(path):
-                yield from self._under(match, listed=True)
-
-    def _in_folder(self, file: Path) -> Iterator[Item]:
-        if is_archive(file):
-            yield from self._in_archive(file)
-        elif file.suffix.lower() in SUFFIXES:
-            yield file_item(file)
-        else:
-            self.passed_over[file.suffix.lower()] += 1
+                yield from _expand(path)
 
     def _in_archive(self, path: Path) -> Iterator[Item]:
         try:
@@ -105,6 +108,10 @@ class Inputs:
                     self.passed_over[suffix] += 1
         except UnreadableImageError as error:
             yield Item(item_name(path), None, _refuse(error))
+
+
+def _expand(path: Path) -> Iterator[tuple[Path, bool]]:
+    return ((file, False) for file in _walk(path)) if path.is_dir() else iter(((path, True),))
 
 
 def file_item(path: Path) -> Item:

@@ -151,7 +151,7 @@ def _odds(log10_ratio: float) -> str:
 
 
 def condition_in_words(strata: Sequence[Stratum]) -> str:
-    """The degradations an image shows; `unchanged` where it shows none."""
+    """The degradations an image shows."""
     return ", ".join(map(_stratum_in_words, strata)) or "no sign of degradation"
 
 

@@ -44,15 +44,12 @@ def weigh(logit: float, answer: Answer, evidence: Evidence | None, strata: Seque
         evidence: of the network; None where the bundle's calibration holds none.
         strata: of the image; empty: it shows no degradation.
     """
+    valid = is_within(find_validated(evidence), strata)
     if evidence is None:
-        return Support(None, valid=not strata, reach=None)
+        return Support(None, valid, reach=None)
     if not strata:
         lower, upper = evidence.likelihood.interval(logit) or (None, None)
-        return Support(Ratio(evidence.likelihood.of(logit), lower, upper), valid=True, reach=None)
-    covered = _covered(evidence)
-    valid = len({_OF_ONE_KIND.get(stratum.ladder, stratum.ladder) for stratum in strata}) == 1 and all(
-        stratum.rung in covered for stratum in strata
-    )
+        return Support(Ratio(evidence.likelihood.of(logit), lower, upper), valid, reach=None)
     measured = [(reach, ratio_of_answer(answer, reach)) for stratum in strata if (reach := _find(evidence.reach, stratum))]
     ratios = [(reach, ratio) for reach, ratio in measured if ratio]
     if len(ratios) < len(strata):  # beyond a ladder's end nothing is known, and so nothing is known of the whole
@@ -65,6 +62,15 @@ def find_validated(evidence: Evidence | None) -> tuple[Rung, ...]:
     """The strongest rung of each ladder up to which every rung is valid."""
     strongest = {rung.ladder: rung for rung in _covered(evidence)} if evidence else {}
     return tuple(strongest.values())
+
+
+def is_within(validated: Iterable[Rung], strata: Sequence[Stratum]) -> bool:
+    """Whether an image shows no degradation, or one kind alone on rungs up to those validated (docs/formats/evidence.md, E2)."""
+    strongest = {rung.ladder: _rank(rung) for rung in validated}
+    kinds = {_OF_ONE_KIND.get(stratum.ladder, stratum.ladder) for stratum in strata}
+    return len(kinds) <= 1 and all(
+        stratum.rung is not None and 0 <= _rank(stratum.rung) <= strongest.get(stratum.ladder, -1) for stratum in strata
+    )
 
 
 def ratio_of_answer(answer: Answer, reach: Reach) -> Ratio | None:
@@ -87,6 +93,12 @@ def _covered(evidence: Evidence) -> list[Rung]:
         measured = (strength for strength in strengths if strength in valid)
         found += [Rung(ladder, strength) for strength in takewhile(valid.__getitem__, measured)]
     return found
+
+
+def _rank(rung: Rung) -> int:
+    """How far up its ladder a rung stands, from 0; -1: it is none of it."""
+    strengths = LADDERS[rung.ladder]
+    return strengths.index(rung.strength) if rung.strength in strengths else -1
 
 
 def _find(reaches: Iterable[Reach], stratum: Stratum) -> Reach | None:

@@ -1,10 +1,8 @@
 """`manyheads attribute`."""
 
 import tempfile
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
@@ -230,7 +228,7 @@ def _scan(inputs: "Inputs", file: "RecordFile", engine: "Engine", folder: "Salie
         raise DatasetError(f"no png, jpeg or webp file under {where}. {_passed_over(inputs)}".rstrip())
     with progress(rate=True) as display:
         task = display.add_task("examining", total=None)
-        if not display.disable and inputs.is_countable():
+        if not display.disable:
             Thread(target=_count, args=(inputs, display, task), daemon=True).start()
         return scan(chain([first], items), file, engine, saliency=folder, on_item=lambda: display.advance(task))
 
@@ -250,7 +248,7 @@ def _draw(folder: "SaliencyFolder", records: Path) -> str:
 
 def _count(inputs: "Inputs", display: "Progress", task: "TaskID") -> None:
     """Find out how many images there are while the first are examined."""
-    display.update(task, total=sum(1 for _ in replace(inputs, passed_over=Counter()).items()))
+    display.update(task, total=inputs.count())
 
 
 def _print_json(path: Path) -> "Summary":
