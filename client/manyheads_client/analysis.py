@@ -31,7 +31,7 @@ from manyheads_shared.decision import State
 from manyheads_shared.errors import ImageError, ManyheadsError
 from manyheads_shared.estimates import estimate_condition
 from manyheads_shared.evidence import EvidenceRecord, Examined, FailureRecord, Instrument, ItemExamined
-from manyheads_shared.image import MAX_PIXELS, MIN_SIDE, DecodedImage, Pixels, count_pixels, decode_image
+from manyheads_shared.image import MAX_FILE_BYTES, MAX_PIXELS, MIN_SIDE, DecodedImage, Pixels, count_pixels, decode_image
 from manyheads_shared.manifest import Preprocessing
 from manyheads_shared.preprocess import MAX_NATIVE_PIXELS, fit_decoded, fit_image
 
@@ -43,9 +43,9 @@ ImageSource = Path | str | bytes | Pixels | Item
 WINDOW_IMAGES = 64  # scored together: one batch when they have one size
 WINDOW_PIXELS = MAX_NATIVE_PIXELS  # the same for images of native size: 200 MB in the first layer
 DECODING_PIXELS = MAX_PIXELS  # decoded at once, by all threads: a pixel takes up to 12 bytes on its way, 16 from WebP: 1.6 GB
+HELD_BYTES = 256 << 20  # of items whose bytes are in memory before anybody examines them
 DECODERS = min(os.cpu_count() or 1, 8)  # threads; Pillow lets go of the interpreter while it decodes
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 
@@ -245,19 +245,29 @@ def _fail(name: str, error: ManyheadsError) -> Failure:
     return Failure(FailureRecord.new(name=name, error=type(error).__name__, reason=str(error), created=now()))
 
 
-def _ahead(pool: ThreadPoolExecutor, function: Callable[[T], R], items: Iterable[T], *, count: int) -> Iterator[R]:
-    """Map in order, in threads, never more than `count` items ahead of the consumer."""
-    pending: deque[Future[R]] = deque()
+def _ahead(pool: ThreadPoolExecutor, function: Callable[[Item], R], items: Iterable[Item], *, count: int) -> Iterator[R]:
+    """Map in order, in threads, never more than `count` items or `HELD_BYTES` ahead of the consumer."""
+    pending: deque[tuple[Future[R], int]] = deque()
+    held = 0
     try:
         for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) > count:
-                yield pending.popleft().result()
+            size = _held(item)
+            while pending and (len(pending) == count or held + size > HELD_BYTES):
+                future, released = pending.popleft()
+                held -= released
+                yield future.result()
+            pending.append((pool.submit(function, item), size))
+            held += size
         while pending:
-            yield pending.popleft().result()
+            yield pending.popleft()[0].result()
     finally:
-        for future in pending:
+        for future, _ in pending:
             future.cancel()
+
+
+def _held(item: Item) -> int:
+    """The bytes that an item may hold in memory: a file holds none, a member of a packed archive all of its own."""
+    return 0 if item.path else min(item.size or 0, MAX_FILE_BYTES)
 
 
 def _batches(size: tuple[int, ...], indices: Sequence[int]) -> Iterator[Sequence[int]]:

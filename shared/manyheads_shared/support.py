@@ -65,7 +65,7 @@ def find_validated(evidence: Evidence | None) -> tuple[Rung, ...]:
 
 
 def is_within(validated: Iterable[Rung], strata: Sequence[Stratum]) -> bool:
-    """Whether an image shows no degradation, or one kind alone on rungs up to those validated (docs/formats/evidence.md, E2)."""
+    """Whether an image shows no degradation, or one kind alone on rungs up to those validated (evidence.md, E2)."""
     strongest = {rung.ladder: _rank(rung) for rung in validated}
     kinds = {_OF_ONE_KIND.get(stratum.ladder, stratum.ladder) for stratum in strata}
     return len(kinds) <= 1 and all(

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from manyheads_client import Attribution, Bundle, Failure, analysis, attribute
+from manyheads_client.inputs import Item
 from manyheads_shared import preprocess
 from manyheads_shared.bundle import verify_bundle
 from manyheads_shared.compute import choose_compute
@@ -144,6 +145,23 @@ def test_images_are_read_no_further_ahead_than_needed(bundle: Bundle, lab: Path,
 
     list(islice(attribute(endless(), bundle, device="cpu", precision="float32"), 20))
     assert taken <= 20 + 2 * 8 + 1
+
+
+def test_items_that_hold_their_bytes_are_taken_no_further_ahead_than_memory_allows(
+    bundle: Bundle, lab: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = paths_of(lab)[0].read_bytes()
+    monkeypatch.setattr(analysis, "HELD_BYTES", 3 * len(data))
+    taken = 0
+
+    def members() -> Iterator[Item]:
+        nonlocal taken
+        while True:
+            taken += 1
+            yield Item(f"{taken}.png", len(data), lambda: data)
+
+    list(islice(attribute(members(), bundle, device="cpu", precision="float32"), 1))
+    assert taken <= analysis.WINDOW_IMAGES + 4  # a window to score, three ahead, and one in hand
 
 
 def test_large_images_are_not_decoded_beside_each_other(
