@@ -1,6 +1,7 @@
 """The local page in a browser: a sitting as an examiner has it, by mouse and by keyboard, at two sizes, light and dark."""
 
 import base64
+import re
 import shutil
 from collections.abc import Iterator
 from itertools import product
@@ -82,7 +83,9 @@ def give(page: Page, files: list[Path]) -> None:
 
 
 def zoom(page: Page) -> float:
-    return float(page.locator(".window").first.get_attribute("data-zoom") or 0)
+    window = page.locator(".window").first
+    expect(window).to_have_attribute("data-zoom", re.compile(r"\d"))  # drawn: the picture has loaded
+    return float(window.get_attribute("data-zoom") or 0)
 
 
 def test_dropped_chosen_and_pasted_images_get_verdicts(page: Page, files: list[Path], lab: Path) -> None:

@@ -54,6 +54,7 @@ class Group {
   }
 
   set({ zoom, x, y }) {
+    if (!this.frames[0].loaded) return;
     const held = (share) => Math.min(Math.max(share, 0), 1);
     this.place = { zoom, x: held(x), y: held(y) };
     this.draw();
@@ -80,6 +81,7 @@ class Frame {
     this.window.addEventListener("pointerdown", (event) => this.drag(event, group));
   }
 
+  get loaded() { return this.picture.naturalWidth > 0; }
   get width() { return this.picture.naturalWidth || 1; }
   get height() { return this.picture.naturalHeight || 1; }
 
@@ -91,6 +93,7 @@ class Frame {
   }
 
   draw(place) {
+    if (!this.loaded) return; // its size is not known yet; "load" draws it
     const { zoom, x, y } = place ?? { zoom: this.fitting(), x: 0.5, y: 0.5 };
     const left = this.window.clientWidth / 2 - x * this.width * zoom;
     const top = this.window.clientHeight / 2 - y * this.height * zoom;
