@@ -27,7 +27,7 @@ demo: $(STAMP) ## Run the whole loop on loopback; DATA=folder uses your images, 
 	$(BIN)/python -m deploy.demo $(if $(DATA),--data '$(DATA)') $(if $(GROUP_BY),--group-by '$(GROUP_BY)')
 
 test: $(STAMP) ## Run the tests; T=path narrows them
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(T)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(T)
 
 fault-test: $(STAMP) ## Kill processes of a whole hub at random under load, then check every invariant; MINUTES=10
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults --minutes $(MINUTES)

@@ -28,7 +28,7 @@ from manyheads_client.stability import change_mildly
 from manyheads_shared.clock import now
 from manyheads_shared.condition import Condition
 from manyheads_shared.decision import State
-from manyheads_shared.errors import ImageError, ManyheadsError
+from manyheads_shared.errors import ImageError, ManyheadsError, UnreadableImageError
 from manyheads_shared.estimates import estimate_condition
 from manyheads_shared.evidence import EvidenceRecord, Examined, FailureRecord, Instrument, ItemExamined
 from manyheads_shared.image import MAX_FILE_BYTES, MAX_PIXELS, MIN_SIDE, DecodedImage, Pixels, count_pixels, decode_image
@@ -212,6 +212,9 @@ def _examine(
             return _ready(described, decoded, spec, stability=stability)
     except ImageError as error:
         return _fail(item.name, error)
+    except MemoryError:
+        short = "not enough memory to examine it; use fewer --jobs, or a larger machine"
+        return _fail(item.name, UnreadableImageError(short))
 
 
 def _ready(item: ItemExamined, decoded: DecodedImage, spec: Preprocessing, *, stability: bool) -> _Ready:

@@ -19,6 +19,7 @@ from manyheads_shared.decision import State
 from manyheads_shared.digest import digest_file
 from manyheads_shared.errors import UsageError
 from manyheads_shared.image import DecodedImage, Pixels, decode_image
+from manyheads_shared.manifest import Preprocessing
 from tests.support.makers import TIME, make_bundle, make_primary_bytes
 from tests.support.overflow import overflow_on
 
@@ -209,3 +210,19 @@ def test_a_name_that_is_no_text_is_spelt_out(bundle: Bundle, images: list[Pixels
 def test_a_device_that_is_not_there_is_refused(bundle: Bundle) -> None:
     with pytest.raises(UsageError, match="--device"):
         list(attribute([b""], bundle, device="abacus"))
+
+
+def test_an_image_that_memory_has_no_room_for_fails_alone(bundle: Bundle, lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = paths_of(lab)[:2]
+
+    def fit(decoded: DecodedImage, spec: Preprocessing) -> DecodedImage:
+        if (decoded.pixels == decode_image(first.read_bytes()).pixels).all():
+            raise MemoryError
+        return preprocess.fit_decoded(decoded, spec)
+
+    monkeypatch.setattr(analysis, "fit_decoded", fit)
+    failed, examined = run([first, second], bundle)
+    assert isinstance(failed, Failure)
+    assert failed.entry.error == "UnreadableImageError"
+    assert "not enough memory" in failed.entry.reason
+    assert isinstance(examined, Attribution)

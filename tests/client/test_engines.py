@@ -3,14 +3,17 @@
 import tarfile
 import zipfile
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
 from manyheads_client.bundle import Bundle
+from manyheads_client.engines.cluster import Cluster
 from manyheads_client.engines.examiner import Charge, Examiner
 from manyheads_client.engines.local import LocalEngine
+from manyheads_client.engines.opening import open_engine
 from manyheads_client.engines.parcels import PARCEL_BYTES, pack_items, pack_records, unpack_items, unpack_records
 from manyheads_client.engines.port import Options
 from manyheads_client.errors import ClusterError
@@ -82,6 +85,16 @@ def test_a_name_that_is_no_utf8_is_found_by_the_actor(lab: Path, tmp_path: Path)
     _, (item,) = unpack_items(parcel)
     assert item.name.endswith("\\xff.png")
     assert item.read() == odd.read_bytes()
+
+
+def test_an_address_where_nobody_listens_is_told_at_once(bundle: Bundle, charge: Charge) -> None:
+    began = monotonic()
+    with (
+        pytest.raises(ClusterError, match=r"127\.0\.0\.1:1: expected a Ray cluster, got none: .*refused"),
+        open_engine(bundle, Path(charge.store), Options("cpu"), cluster=Cluster("127.0.0.1:1"), saliency=None),
+    ):
+        pass
+    assert monotonic() - began < 30
 
 
 def test_a_node_that_does_not_see_the_store_says_so(charge: Charge, folder: Path, tmp_path: Path) -> None:

@@ -50,9 +50,15 @@ def test_a_fitted_generator_has_the_colours_of_its_crops(crops: Pixels) -> None:
     assert unfitted.std() < made.std() / 2
 
 
-def test_the_world_has_the_layout_and_keeps_one_generator_external(tmp_path: Path) -> None:
-    build_world(tmp_path / "world", TINY)
-    dataset = scan_dataset(tmp_path / "world")
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("built") / "world"
+    build_world(folder, TINY)
+    return folder
+
+
+def test_the_world_has_the_layout_and_keeps_one_generator_external(world: Path) -> None:
+    dataset = scan_dataset(world)
     assert dataset.sources("generated") == tuple(sorted(spec.name for spec in CATALOGUED))
     assert dataset.sources("generated", external=True) == (EXTERNAL.name,)
     assert len(dataset.select(kind="real", external=False)) == TINY.real
@@ -61,8 +67,7 @@ def test_the_world_has_the_layout_and_keeps_one_generator_external(tmp_path: Pat
     assert formats == {("PNG", "RGB")}
 
 
-def test_a_world_that_stands_is_not_built_again(tmp_path: Path) -> None:
-    build_world(tmp_path / "world", TINY)
-    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "world").rglob("*.png")}
-    build_world(tmp_path / "world", TINY)
-    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "world").rglob("*.png")}
+def test_a_world_that_stands_is_not_built_again(world: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in world.rglob("*.png")}
+    build_world(world, TINY)
+    assert before == {path: path.stat().st_mtime_ns for path in world.rglob("*.png")}

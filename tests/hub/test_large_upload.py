@@ -70,7 +70,7 @@ def offset(process: Process, owner: Owner, digest: Digest) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(("ground", "size"), [(EMBEDDED, 1 << 30), (PRODUCTION, 1 << 28)], indirect=["ground"])
+@pytest.mark.parametrize(("ground", "size"), [(EMBEDDED, 1 << 29), (PRODUCTION, 1 << 27)], indirect=["ground"])
 def test_a_large_object_goes_through_little_memory_and_through_a_kill_of_the_hub(hub: Hub, ada: Owner, size: int) -> None:
     replace(hub.settings, limits=Limits(upload_bytes=2 << 30)).write()
     digest, stop = digest_of(size), int(size * 0.63)

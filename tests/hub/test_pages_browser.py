@@ -169,7 +169,7 @@ def test_a_head_is_yanked_by_keyboard_alone(browser: Browser, url: str, token: s
 
 
 @pytest.mark.skipif(AXE is None, reason="needs axe-core: set AXE_CORE to its axe.min.js")
-@LOOKS
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 def test_axe_finds_nothing_to_complain_of(*, browser: Browser, visits: list[Visit], width: int, scheme: Scheme) -> None:
     found = []
     for visit in visits:

@@ -57,8 +57,9 @@ def start_driver(address: str, store: Path, images: Path, jsonl: Path) -> subpro
 def drive(address: str, store: str, images: str, jsonl: str) -> None:
     """Scan a folder."""
     from manyheads_client.bundle import Bundle  # noqa: PLC0415 - loaded in the child
+    from manyheads_client.engines.cluster import Cluster  # noqa: PLC0415
     from manyheads_client.engines.port import Options  # noqa: PLC0415
-    from manyheads_client.engines.ray import Cluster, open_ray  # noqa: PLC0415
+    from manyheads_client.engines.ray import open_ray  # noqa: PLC0415
     from manyheads_client.inputs import Inputs, Item  # noqa: PLC0415
     from manyheads_client.records import RecordFile  # noqa: PLC0415
     from manyheads_client.scan import scan  # noqa: PLC0415

@@ -1,13 +1,12 @@
 """`manyheads attribute`."""
 
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
     from manyheads_client.bundle import Bundle
-    from manyheads_client.engines.port import Engine, Options
+    from manyheads_client.engines.port import Engine
     from manyheads_client.inputs import Inputs
     from manyheads_client.listing import Summary
     from manyheads_client.records import RecordFile
@@ -122,6 +121,8 @@ def attribute(
     Example: find /evidence -name '*.jpg' -print0 | manyheads attribute --list - -0 --jsonl scan.jsonl
     """
     from manyheads_client.bundle import Bundle
+    from manyheads_client.engines.cluster import Cluster
+    from manyheads_client.engines.opening import open_engine
     from manyheads_client.engines.port import Options
     from manyheads_client.inputs import Inputs
     from manyheads_client.instrument import warn_of
@@ -130,9 +131,8 @@ def attribute(
     from manyheads_client.sealing import describe_source, seal_path, seal_records
 
     signatory = _read_signatory(seal_with, jsonl)
-    on_ray = engine is EngineName.RAY
-    asked = {"address": ray_address, "actors": ray_actors, "gpus_per_actor": gpus_per_actor}
-    if not on_ray and any(value is not None for value in asked.values()):
+    cluster = Cluster(ray_address, ray_actors, gpus_per_actor) if engine is EngineName.RAY else None
+    if cluster is None and (ray_address, ray_actors, gpus_per_actor) != (None, None, None):
         raise UsageError("--ray-address, --ray-actors and --gpus-per-actor need --engine ray")
     inputs = Inputs(paths or [], lists or [], null=null)
     inputs.verify()
@@ -145,14 +145,16 @@ def attribute(
         stderr.print(f"warning: {warning}", style="yellow", markup=False)
     with ExitStack() as stack:
         path = jsonl or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="manyheads-"))) / "records.jsonl"
-        opened = _open_ray(bundle, store, options, **asked) if on_ray else _open_local(bundle, options, folder)
+        opened = open_engine(bundle, store, options, cluster=cluster, saliency=folder)
         with RecordFile(path, bundle.verified.digest) as file, opened as running:
             scanned = _scan(inputs, file, running, folder)
         overlays = _draw(folder, path) if folder else None
         if signatory:
             seal_records(path, signatory)
         source = describe_source(path) if jsonl else None
-        renderings.write(path, bundle, device="auto" if on_ray else device, precision=precision, source=source)  # pictures here
+        renderings.write(
+            path, bundle, device="auto" if cluster else device, precision=precision, source=source
+        )  # pictures here
         summary = _print_json(path) if json else _print_result(path, bundle)
         if not json:
             sealed = seal_path(path) if signatory else None
@@ -191,31 +193,6 @@ def _open_folder(saliency: Path | None, scale: float | None, engine: EngineName)
     folder = SaliencyFolder(saliency, scale)
     folder.verify()
     return folder
-
-
-@contextmanager
-def _open_local(bundle: "Bundle", options: "Options", folder: "SaliencyFolder | None") -> Iterator["Engine"]:
-    from manyheads_client.engines.local import LocalEngine
-
-    yield LocalEngine(bundle, options, saliency=folder)
-
-
-@contextmanager
-def _open_ray(bundle: "Bundle", store: Path | None, options: "Options", **asked: Any) -> Iterator["Engine"]:
-    """Connect, with what was asked for of a cluster; None where nothing was."""
-    from manyheads_client.engines.here import guard_cluster
-
-    if asked["address"] is None:
-        guard_cluster()
-    try:
-        from manyheads_client.engines.ray import Cluster, open_ray
-    except ImportError as error:
-        raise UsageError("--engine ray needs Ray Data: pip install 'manyheads[ray]'") from error
-    from manyheads_client.store import default_store
-
-    cluster = Cluster(**{name: value for name, value in asked.items() if value is not None})
-    with open_ray(bundle, store or default_store(), options, cluster) as engine:
-        yield engine
 
 
 def _scan(inputs: "Inputs", file: "RecordFile", engine: "Engine", folder: "SaliencyFolder | None") -> "Scanned":

@@ -9,11 +9,12 @@ it is run again. Processes of Ray trust each other: the cluster must be one's ow
 
 import logging
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from ray.exceptions import RayError
 from ray.util.queue import Queue
 
 from manyheads_client.bundle import Bundle
+from manyheads_client.engines.cluster import Cluster
 from manyheads_client.engines.examiner import Charge, Examiner
 from manyheads_client.engines.parcels import pack_items, unpack_records
 from manyheads_client.engines.port import Options
@@ -32,21 +34,10 @@ from manyheads_client.errors import ClusterError
 from manyheads_client.inputs import Item
 from manyheads_client.records import Record
 
-PARCEL_IMAGES = 256  # four batches: what is decoded while nothing is scored is a fifth of an actor's time at most
 WINDOW = 3  # parcels an actor: in work, waiting there, on its way
-HERE = "local"  # in place of an address: a cluster of this machine, for the time of the scan
+CONNECT_SECONDS = 10.0  # for the head of a cluster to take a connection; Ray itself tries for minutes, and says nothing
 _GO_ON = "What was examined is recorded; run the command again to go on."
 _END = None  # in the queue, after the last parcel
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Where to examine, and on how much of it."""
-
-    address: str = HERE  # or `auto`, HOST:PORT
-    actors: int | None = None  # None: as many as the cluster has room for
-    gpus_per_actor: float | None = None  # None: one where the cluster has any
-    parcel_images: int = PARCEL_IMAGES
 
 
 class RayEngine:
@@ -122,12 +113,18 @@ def open_ray(bundle: Bundle, store: Path, options: Options, cluster: Cluster) ->
             ray.shutdown()
 
 
-def _connect(address: str) -> None:
-    here = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if address == HERE else {}
+def _connect(address: str | None) -> None:
+    here = {"include_dashboard": False, "_node_ip_address": "127.0.0.1"} if address is None else {}
     try:
-        ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **here)
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+        if address is not None and ":" in address:
+            _knock(*address.rsplit(":", 1))
+        ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
+    except (OSError, RuntimeError, ValueError, RayError) as error:
         raise ClusterError(f"--ray-address {address}: expected a Ray cluster, got none: {error}") from error
+
+
+def _knock(host: str, port: str) -> None:
+    socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_SECONDS).close()
 
 
 class _Source(ray.data.Datasource):  # type: ignore[misc]  # Ray's types are not read
