@@ -17,6 +17,7 @@ REAL = "celeba"
 PUBLIC = ("began-hee9joon", "dcgan-litalien")  # the earlier primary learned from these
 NEW = ("began-sunshineatnoon", "wgan-litalien")  # the new primary learns from these too
 PRIVATE = ("began-anantzoid", "lsgan-litalien")  # their owners' alone: a head each, for the earlier primary
+OLD = (*PRIVATE, *PUBLIC)  # generators with a head for the earlier primary
 SOURCES = (REAL, *PUBLIC, *NEW, *PRIVATE)
 LIMITS: dict[Side, tuple[int, int]] = {"train": (2000, 700), "val": (300, 120), "test": (900, 280)}  # real, a generator
 SIZE = 64  # pixels a side
@@ -41,7 +42,9 @@ def read_images(data: Path, work: Path) -> dict[Side, Images]:
     path = work / "images.npz"
     if not path.exists():
         chosen = {side: Images(*_decode(data, side)) for side in LIMITS}
-        np.savez(path, **{f"{side}-{what}": getattr(each, what) for side, each in chosen.items() for what in ("pixels", "sources")})
+        np.savez(
+            path, **{f"{side}-{what}": getattr(each, what) for side, each in chosen.items() for what in ("pixels", "sources")}
+        )
     stored = np.load(path)
     return {side: Images(stored[f"{side}-pixels"], stored[f"{side}-sources"]) for side in LIMITS}
 

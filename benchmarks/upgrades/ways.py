@@ -1,8 +1,9 @@
-"""The earlier primary with its heads, new primaries by each way of training, and adapters: trained once, kept in the work folder."""
+"""The earlier primary with its heads, new primaries, and adapters: trained once, kept in the work folder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import safetensors.torch
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from benchmarks.upgrades.roles import NEW, PRIVATE, PUBLIC, REAL, Images, Side
+from benchmarks.upgrades.roles import NEW, OLD, PUBLIC, REAL, Images, Side
 from manyheads_contributor.compatibility import CompatiblePrimary, Compatibly
 from manyheads_contributor.examples import Examples, Indices, feature_examples
 from manyheads_contributor.optimizer import Adam
@@ -26,9 +27,10 @@ ARCHITECTURE = get_architecture("khoo2022-pixel")
 SIZE = 64
 FEATURE_BATCH = 256
 PRIMARY_EPOCHS, HEAD_EPOCHS = 8, 10
-ADAPTER_STEPS, ADAPTER_BATCH, ADAPTER_RATE = 1500, 64, 3e-3
+ADAPTER_STEPS, ADAPTER_BATCH, ADAPTER_RATE = 1000, 64, 3e-3
 
 Features = NDArray[np.float16]  # (N, H, W, C)
+M = TypeVar("M", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class World:
 
     def compatible(self, weight: float, *, with_heads: bool) -> Primary:
         """A new primary by backward-compatible training."""
-        heads = [self.head("earlier", self.earlier(), name) for name in PRIVATE] if with_heads else []
+        heads = [self.head("earlier", self.earlier(), name) for name in OLD] if with_heads else []
         name = f"compatible-{weight:g}{'-heads' if with_heads else ''}"
         return self._primary(name, (REAL, *PUBLIC, *NEW), held_to=(self.earlier(), heads, weight))
 
@@ -71,7 +73,9 @@ class World:
         """An owner's head: its images against all that are public when the primary is."""
         known = (REAL, *PUBLIC) if primary_name == "earlier" else (REAL, *PUBLIC, *NEW)
         network = build_head(ARCHITECTURE, SIZE, seed=self.seed)
-        sides = [self._feature_examples(primary_name, primary, side, (*known, generator), generator) for side in ("train", "val")]
+        sides = [
+            self._feature_examples(primary_name, primary, side, (*known, generator), generator) for side in ("train", "val")
+        ]
         self._train(network, f"head-{primary_name}-{generator}", sides, "head_learning_rate", HEAD_EPOCHS)
         return network
 
@@ -106,7 +110,7 @@ class World:
             self._train(primary, name, sides, "primary_learning_rate", PRIMARY_EPOCHS)
             return primary
         earlier, heads, weight = held_to
-        network = CompatiblePrimary(primary, earlier.requires_grad_(False), [head.requires_grad_(False) for head in heads])
+        network = CompatiblePrimary(primary, freeze(earlier), [freeze(head) for head in heads])
         self._train(network, name, sides, "primary_learning_rate", PRIMARY_EPOCHS, compatibility=weight)
         return primary.eval()
 
@@ -165,17 +169,17 @@ class World:
         return network.eval()
 
 
+def freeze(network: M) -> M:
+    """Let nothing learn from here on."""
+    return network.eval().requires_grad_(requires_grad=False)
+
+
 def build_adapter(kind: str, seed: int) -> nn.Module:
-    """One convolution of side 1 or 3, or three layers of side 3."""
+    """One convolution of side 1 or 3."""
     channels = ARCHITECTURE.feature_channels
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        if kind == "deep":
-            return nn.Sequential(
-                nn.Conv2d(channels, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3, padding=1), nn.ReLU(),
-                nn.Conv2d(64, channels, 3, padding=1), nn.ReLU(),
-            )
-        side = {"1x1": 1, "3x3": 3}[kind]
+        side = int(kind[0])
         return nn.Sequential(nn.Conv2d(channels, channels, side, padding=side // 2), nn.ReLU())
 
 
@@ -184,7 +188,7 @@ def train_adapter(network: nn.Module, after: Features, before: Features, heads: 
     random, optimizer = np.random.default_rng(seed), Adam(network, betas=(0.9, 0.999), eps=1e-7)
     power = float(np.square(before[:512].astype(np.float32)).mean())
     for head in heads:
-        head.requires_grad_(False)
+        freeze(head)
     for step in range(ADAPTER_STEPS):
         chosen = np.sort(random.choice(len(after), ADAPTER_BATCH, replace=False))
         wanted = _as_features(before[chosen])
@@ -195,7 +199,7 @@ def train_adapter(network: nn.Module, after: Features, before: Features, heads: 
                 logits = head(wanted)
             loss = loss + functional.mse_loss(head(found), logits) / logits.square().mean().clamp(min=1e-6) / len(heads)
         optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step(ADAPTER_RATE * 0.5 * (1 + np.cos(np.pi * step / ADAPTER_STEPS)))
 
 

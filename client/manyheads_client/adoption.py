@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from manyheads_client.errors import OwnerChangedError, SequenceError
 from manyheads_client.store import HeldBundle, HeldMetadata, PinnedOwner, Store
 from manyheads_client.trust import read_root
-from manyheads_shared.bundle import BundleManifest
+from manyheads_shared.bundle import BundleManifest, read_manifest
 from manyheads_shared.clock import now
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.errors import UsageError
@@ -103,7 +103,7 @@ def examine(store: Store, data: bytes, accept_owners: Collection[str]) -> Candid
         OwnerChangedError: step 3 fails.
     """
     # step 1
-    manifest, digest = BundleManifest.from_bytes(data), digest_bytes(data)
+    manifest, digest = read_manifest(data), digest_bytes(data)
     # step 2
     previous = store.find_current()
     _refuse_going_back(manifest, digest, previous)

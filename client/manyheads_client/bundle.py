@@ -7,7 +7,7 @@ from manyheads_client.errors import MissingTargetError
 from manyheads_client.pack import Pack
 from manyheads_client.store import HeldBundle, Store, default_store
 from manyheads_client.trust import Chain, begin_at, limit_metadata, verify_chain
-from manyheads_shared.bundle import BUNDLE_TARGET, BundleManifest, VerifiedBundle, verify_bundle
+from manyheads_shared.bundle import BUNDLE_TARGET, VerifiedBundle, read_manifest, verify_bundle
 from manyheads_shared.calibration import Band, BoundedCalibration, Evidence, FullCalibration, Sides
 from manyheads_shared.canonical import MAX_DOCUMENT_BYTES
 from manyheads_shared.clock import write_time
@@ -104,7 +104,8 @@ class Bundle:
 
         if compute not in self._scorers:
             heads = [head.artifact for head in self.verified.heads]
-            self._scorers[compute] = Scorer(self.verified.primary, heads, compute, executor="folded")
+            passages = self.verified.passages
+            self._scorers[compute] = Scorer(self.verified.primary, heads, compute, executor="folded", passages=passages)
         return self._scorers[compute]
 
 
@@ -148,7 +149,7 @@ def open_packed(pack: Pack, root: bytes | None) -> Bundle:
         raise MissingTargetError(f"{pack.path}: its metadata names another bundle than {pack.index.bundle}")
     # step 3
     data = pack.read_object(pack.index.bundle, MAX_DOCUMENT_BYTES)
-    limits = BundleManifest.from_bytes(data).object_limits()
+    limits = read_manifest(data).object_limits()
     chain.find_objects(limits, str(pack.path))
     return Bundle(verify_bundle(data, lambda digest: pack.read_object(digest, limits[digest])), _describe(chain, None))
 

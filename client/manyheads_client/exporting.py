@@ -13,7 +13,7 @@ from manyheads_client.adoption import Count, OnBytes
 from manyheads_client.bundle import verify_held
 from manyheads_client.pack import PackIndex, write_pack
 from manyheads_client.store import HeldBundle, Store
-from manyheads_shared.bundle import BundleManifest
+from manyheads_shared.bundle import read_manifest
 from manyheads_shared.digest import Digest
 from manyheads_shared.errors import UsageError
 from manyheads_shared.files import open_atomic, remove_unfinished
@@ -47,7 +47,7 @@ def export_bundle(store: Store, path: Path, sequence: int | None = None, *, on_b
     held = store.current() if sequence is None else store.find_held(sequence)
     # step 1
     verify_held(store, held)
-    manifest = BundleManifest.from_bytes(store.read_object(held.bundle))
+    manifest = read_manifest(store.read_object(held.bundle))
     index = PackIndex.new(bundle=held.bundle, metadata=held.metadata)
     digests = index.object_digests() | set(manifest.object_digests())
     count = Count(sum(_size(store, digest) for digest in digests), on_bytes)

@@ -5,10 +5,21 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from manyheads_client.bundle import Bundle
-from manyheads_client.words import LIMITS, decision_rule
+from manyheads_client.words import LIMITS, decision_rule, way_in_words
+from manyheads_shared.artifact import PrimaryArtifact
+from manyheads_shared.bundle import CarryingManifest
 from manyheads_shared.calibration import Band, Evidence, head_alpha
 from manyheads_shared.clock import read_time
-from manyheads_shared.evidence import CalibrationUsed, HeadUsed, Instrument, PrimaryUsed, Standing, UpdateMetadata
+from manyheads_shared.evidence import (
+    CalibrationUsed,
+    CarriedUsed,
+    CarryingInstrument,
+    HeadUsed,
+    Instrument,
+    PrimaryUsed,
+    Standing,
+    UpdateMetadata,
+)
 from manyheads_shared.image import DECODER
 from manyheads_shared.support import find_validated
 
@@ -20,8 +31,10 @@ def describe_instrument(bundle: Bundle, compute: "Compute") -> Instrument:
     """Return the instrument that a bundle is on a device. The same bundle, software and device give the same bytes."""
     from manyheads_shared.compute import software  # noqa: PLC0415 - torch takes seconds to load
 
-    return Instrument.new(
-        **describe_bundle(bundle),
+    described = describe_bundle(bundle)
+    kind = CarryingInstrument if "carried" in described else Instrument
+    return kind.new(
+        **described,
         software=software(),
         decoder=DECODER,
         device=compute.device_name,
@@ -54,13 +67,7 @@ def describe_bundle(bundle: Bundle) -> dict[str, Any]:
         "bundle_sequence": manifest.sequence,
         "bundle_created": manifest.created,
         "metadata": bundle.metadata,
-        "primary": PrimaryUsed(
-            digest=primary.digest,
-            name=primary.manifest.name,
-            version=primary.manifest.version,
-            architecture=primary.manifest.architecture,
-            image_size=primary.manifest.preprocessing.image_size,
-        ),
+        "primary": _primary_used(primary),
         "calibration": CalibrationUsed(
             digest=manifest.calibration,
             suite=calibration.suite,
@@ -75,13 +82,50 @@ def describe_bundle(bundle: Bundle) -> dict[str, Any]:
         "left_out": manifest.left_out,
         "rule": decision_rule(calibration),
         "limits": LIMITS,
-        "warnings": tuple(warn_of_thresholds(bundle)),
+        "warnings": (*warn_of_thresholds(bundle), *warn_of_carried(bundle)),
+        **_describe_carried(bundle),
     }
+
+
+def _describe_carried(bundle: Bundle) -> dict[str, Any]:
+    """What version 2 has beyond version 1; nothing where no head is carried over."""
+    manifest, heads = bundle.verified.manifest, {head.entry.head: head for head in bundle.verified.heads}
+    if not isinstance(manifest, CarryingManifest):
+        return {}
+    carried = []
+    for entry in manifest.carried:
+        passage, retention = heads[entry.head].passage, heads[entry.head].retention
+        assert passage is not None  # `verify_bundle` saw to both
+        assert retention is not None
+        measured = next(each for each in retention.ways if each.way == entry.way)
+        carried.append(
+            CarriedUsed(
+                head=entry.head,
+                primary=_primary_used(passage.earlier),
+                way=entry.way,
+                until=entry.until,
+                recall=measured.figures.recall,
+                auroc=measured.figures.auroc,
+                loss=measured.loss,
+            )
+        )
+    return {"retention": manifest.retention, "carried": tuple(carried)}
+
+
+def _primary_used(primary: PrimaryArtifact) -> PrimaryUsed:
+    manifest = primary.manifest
+    return PrimaryUsed(
+        digest=primary.digest,
+        name=manifest.name,
+        version=manifest.version,
+        architecture=manifest.architecture,
+        image_size=manifest.preprocessing.image_size,
+    )
 
 
 def warn_of(bundle: Bundle, moment: datetime | None = None) -> tuple[str, ...]:
     """Say what weakens a bundle as an instrument at `moment` (now)."""
-    return (*warn_of_age(bundle.metadata, moment), *warn_of_thresholds(bundle))
+    return (*warn_of_age(bundle.metadata, moment), *warn_of_thresholds(bundle), *warn_of_carried(bundle))
 
 
 def warn_of_thresholds(bundle: Bundle) -> Iterator[str]:
@@ -95,6 +139,17 @@ def warn_of_thresholds(bundle: Bundle) -> Iterator[str]:
             yield (
                 f"The threshold of {name} rests on {band.negatives} images, of some origin too few for its error rate of "
                 f"{100 * alpha:.2g} %."
+            )
+
+
+def warn_of_carried(bundle: Bundle) -> Iterator[str]:
+    """Say which heads were made for another primary, and how they are run."""
+    for head in bundle.verified.heads:
+        if head.passage:
+            made_for = head.passage.earlier.manifest
+            yield (
+                f"{head.entry.generator.title} was made for primary {made_for.name} {made_for.version}; it is run "
+                f"{way_in_words(head.passage.way)}."
             )
 
 

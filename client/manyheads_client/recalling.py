@@ -10,7 +10,7 @@ from pathlib import Path
 from manyheads_client.bundle import verify_held
 from manyheads_client.records import is_record_file, read_latest
 from manyheads_client.store import Store
-from manyheads_shared.bundle import BundleManifest
+from manyheads_shared.bundle import read_manifest
 from manyheads_shared.decision import Answer, State
 from manyheads_shared.digest import Digest
 from manyheads_shared.errors import UsageError
@@ -62,7 +62,7 @@ def read_recalled(store: Store | None, recalls: Sequence[Path]) -> dict[Digest, 
     if store is not None:
         held = store.current()
         verify_held(store, held)
-        manifest = BundleManifest.from_bytes(store.read_object(held.bundle))
+        manifest = read_manifest(store.read_object(held.bundle))
         told_by = f"bundle {manifest.sequence} of hub {manifest.hub}"
         for entry in manifest.left_out:
             if entry.state in TAKEN_BACK:

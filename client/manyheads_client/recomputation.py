@@ -18,10 +18,13 @@ _WORDED = ("rule", "limits", "warnings")  # by the software; another version may
 def check_instrument(instrument: Instrument, bundle: Bundle) -> Iterator[str]:
     """Say where an instrument is not what its bundle makes it: heads, bands, caps, validity, the hub's figures."""
     same_words = instrument.software.startswith(f"manyheads {__version__},")
-    for field, expected in describe_bundle(bundle).items():
+    described = describe_bundle(bundle)
+    if instrument.carried_heads and "carried" not in described:
+        yield "instrument: it names heads of earlier primaries; the bundle has none"
+    for field, expected in described.items():
         if field in _OF_THE_MOMENT or (field in _WORDED and not same_words):
             continue
-        if getattr(instrument, field) != expected:
+        if getattr(instrument, field, None) != expected:
             yield f"instrument: `{field}` is not that of the bundle"
 
 

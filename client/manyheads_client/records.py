@@ -20,15 +20,15 @@ from manyheads_client.inputs import Item
 from manyheads_client.names import Names
 from manyheads_shared.digest import Digest, short
 from manyheads_shared.errors import FormatError, ManifestError, UnreadableImageError, UsageError
-from manyheads_shared.evidence import EvidenceRecord, Examined, FailureRecord, Instrument
+from manyheads_shared.evidence import CarryingInstrument, EvidenceRecord, Examined, FailureRecord, Instrument, read_instrument
 from manyheads_shared.evidence_v1 import EvidenceRecordV1
 
 Record = Examined | FailureRecord
 OldRecord = EvidenceRecordV1
 
-_KINDS = (Instrument, EvidenceRecord, FailureRecord, EvidenceRecordV1)
+_KINDS = (Instrument, CarryingInstrument, EvidenceRecord, FailureRecord, EvidenceRecordV1)
 _MARKS = {f'"format":"{kind.FORMAT}"'.encode(): kind for kind in _KINDS}  # cannot occur in a value: quotes are escaped there
-_INSTRUMENT = f'"format":"{Instrument.FORMAT}"'.encode()
+_INSTRUMENTS = (Instrument.FORMAT, CarryingInstrument.FORMAT)
 _STARTS = (b'{"bundle":"', b'{"claimed_by":[', b'{"created":"')  # of instruments, evidence and failure records
 _LONGEST_START = max(map(len, _STARTS))
 _FINAL = -1  # the size of what failed and will fail again
@@ -145,9 +145,9 @@ class RecordFile:
             self._note_failure(_text(value["name"]), value["error"])
         elif kind == EvidenceRecord.FORMAT and value["instrument"] in self._instruments:
             self._sizes.put(_text(value["item"]["name"]), int(value["item"]["size_bytes"]))
-        elif kind == Instrument.FORMAT and value["bundle"] == bundle:
-            self._instruments.add(Instrument.from_bytes(line).digest)
-        elif kind == Instrument.FORMAT:
+        elif kind in _INSTRUMENTS and value["bundle"] == bundle:
+            self._instruments.add(read_instrument(line).digest)
+        elif kind in _INSTRUMENTS:
             before = short(str(value["bundle"]))
             raise UsageError(
                 f"{self.path} holds records made with bundle {before}, the current one is {short(bundle)}. "
@@ -214,7 +214,8 @@ def read_latest(path: Path) -> Iterator[Record | OldRecord]:
 
 def read_instruments(path: Path) -> Iterator[Instrument]:
     """Read the instruments of a record file. Errors as `read_records`."""
-    return (Instrument.from_bytes(line) for _, line in _lines(path) if _INSTRUMENT in line)
+    marks = [f'"format":"{kind}"'.encode() for kind in _INSTRUMENTS]
+    return (read_instrument(line) for _, line in _lines(path) if any(mark in line for mark in marks))
 
 
 def check_lines(path: Path) -> Iterator[tuple[int, Instrument | Record | OldRecord | ManifestError]]:

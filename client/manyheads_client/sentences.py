@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from manyheads_client.sealing import Source
-from manyheads_client.words import SCALE, condition_in_words, printable, ratio_in_words, sizes_tested, support_in_words
+from manyheads_client.words import (
+    SCALE,
+    condition_in_words,
+    printable,
+    ratio_in_words,
+    sizes_tested,
+    support_in_words,
+    way_in_words,
+)
 from manyheads_shared.digest import Digest
 from manyheads_shared.evidence import (
     Credentials,
@@ -181,6 +189,12 @@ def identify(instrument: Instrument) -> Iterator[Fact]:
     published = f"number {instrument.bundle_sequence}, published {instrument.bundle_created}"
     yield Fact("hub, bundle", f"{instrument.hub}, {published}", (instrument.bundle,))
     yield Fact("primary", f"{primary.name} {primary.version}, {primary.architecture}", (primary.digest,))
+    titles = {head.head: head.generator.title for head in instrument.heads}
+    for carried in instrument.carried_heads:
+        made_for, loss = carried.primary, f"{100 * carried.loss.value:+.1f} points of AUROC lost"
+        said = f"made for primary {made_for.name} {made_for.version}, run {way_in_words(carried.way)}: {loss}"
+        until = f"; the hub means to leave it out after {carried.until}" if carried.until else ""
+        yield Fact(f"head {titles.get(carried.head, 'not covered')}", said + until, (made_for.digest,))
     yield Fact("calibration", "", (calibration.digest,))
     yield Fact("suite", "", (calibration.suite,))
     yield Fact("update metadata", _metadata(instrument.metadata))

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from manyheads_client.bundle import open_held
 from manyheads_client.store import HeldBundle, Store
-from manyheads_shared.bundle import BundleManifest
+from manyheads_shared.bundle import read_manifest
 from manyheads_shared.clock import read_time
 from manyheads_shared.digest import Digest, digest_file
 from manyheads_shared.errors import ManyheadsError
@@ -110,7 +110,7 @@ def _repair(current: HeldBundle) -> str:
 def _needs(store: Store, held: HeldBundle) -> frozenset[Digest]:
     known = {held.bundle, *held.metadata.object_digests()}
     with suppress(ManyheadsError):  # said by the check of the bundle
-        known.update(BundleManifest.from_bytes(store.read_object(held.bundle)).object_digests())
+        known.update(read_manifest(store.read_object(held.bundle)).object_digests())
     return frozenset(known)
 
 

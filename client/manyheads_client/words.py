@@ -12,6 +12,7 @@ from manyheads_shared.calibration import Calibration, Evidence, Sides
 from manyheads_shared.condition import Stratum
 from manyheads_shared.decision import State
 from manyheads_shared.evidence import ItemExamined, Result
+from manyheads_shared.passage import Way
 from manyheads_shared.support import find_validated
 
 
@@ -194,6 +195,14 @@ def sizes_tested(sides: Sides) -> str:
 
 def _range(sides: Sides) -> str:
     return f"{sides.shortest}" if sides.shortest == sides.longest else f"{sides.shortest} to {sides.longest}"
+
+
+def way_in_words(way: Way) -> str:
+    """Through what a head of an earlier primary is run."""
+    return {
+        "straight": "on the features of the bundle's primary, as its hub measured and allows",
+        "beside": "on the features of its own primary, which the bundle brings along",
+    }[way]
 
 
 def printable(text: str) -> str:

@@ -25,11 +25,11 @@ from manyheads_shared.clock import now
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.digest import Digest
 from manyheads_shared.errors import FormatError, PrimaryMismatchError, UsageError
+from manyheads_shared.lanes import measure_probe
 from manyheads_shared.manifest import Generator, HeadManifest, Preprocessing, PrimaryManifest, Training
 from manyheads_shared.networks import load_primary
 from manyheads_shared.preprocess import Preprocessor
 from manyheads_shared.probe import PROBE_IMAGES, PROJECTIONS
-from manyheads_shared.scoring import measure_probe
 
 _NO_PROBE = ((0.0,) * PROJECTIONS,) * PROBE_IMAGES
 _UNPUBLISHED = "unpublished"  # name or owner in the artifact of a run that is only measured

@@ -33,7 +33,7 @@ from manyheads_hub.tables import BundleRow, HeadRow, PrimaryRow, PublishedObject
 from manyheads_shared import clock
 from manyheads_shared.api import BundleInfo
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
-from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut, object_target
+from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut, object_target, read_manifest
 from manyheads_shared.digest import Digest
 from manyheads_shared.rungs import Rung
 
@@ -128,7 +128,7 @@ def publish(
     # step 1
     with hub.database.read() as session:
         newest = bundles.latest(session)
-        before = None if newest is None else BundleManifest.from_bytes(hub.blobs.read(newest.digest))
+        before = None if newest is None else read_manifest(hub.blobs.read(newest.digest))
         built = _build(session, hub, edition, measured, degraded, sequence=1 if newest is None else newest.sequence + 1)
     # step 2
     if before is not None and _says_the_same(before, built.manifest):
@@ -295,7 +295,7 @@ def _end_cut_short(hub: Hub) -> None:
         if row is None:
             return
         visible = hub.repository.newest_bundle() == row.digest
-        manifest = BundleManifest.from_bytes(hub.blobs.read(row.digest)) if visible else None
+        manifest = read_manifest(hub.blobs.read(row.digest)) if visible else None
         with hub.database.write() as session:
             if manifest is not None:
                 _mark_published(session, manifest)

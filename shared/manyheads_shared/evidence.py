@@ -17,6 +17,8 @@ from manyheads_shared.condition import Condition, Stratum, Usual
 from manyheads_shared.decision import Answer, State
 from manyheads_shared.document import Count, Document, Fraction, Value
 from manyheads_shared.manifest import DigestField, Generator, Name, Time
+from manyheads_shared.passage import Way
+from manyheads_shared.retention import AreaResult, LossResult
 from manyheads_shared.rungs import Rung
 from manyheads_shared.statements import Bound, SourceResult
 
@@ -138,6 +140,47 @@ class Instrument(Document):
     def titles(self) -> tuple[str, ...]:
         """The covered generators, `name@version`, in the order of the answers."""
         return tuple(head.generator.title for head in self.heads)
+
+    @property
+    def carried_heads(self) -> "tuple[CarriedUsed, ...]":
+        """Heads of earlier primaries, and what each was run through."""
+        return ()
+
+
+class CarriedUsed(Value):
+    """A head of an earlier primary: what it was run through, and what the hub measured of it so."""
+
+    head: DigestField
+    primary: PrimaryUsed  # its own
+    way: Way
+    until: Time | None  # when the hub means to leave it out
+    recall: Bound  # on its own images, with the bundle's primary
+    auroc: AreaResult
+    loss: LossResult  # of AUROC, by the change of primary
+
+
+class CarryingInstrument(Instrument):
+    """As `Instrument`, of a bundle that carries heads over from earlier primaries. Version 2."""
+
+    FORMAT: ClassVar[str] = "manyheads.instrument/2"
+
+    retention: DigestField  # the hub's signed report that allows each way
+    carried: Annotated[tuple[CarriedUsed, ...], Field(min_length=1)]
+
+    @property
+    def carried_heads(self) -> tuple[CarriedUsed, ...]:
+        """See `Instrument.carried_heads`."""
+        return self.carried
+
+
+def read_instrument(data: bytes) -> Instrument:
+    """Read an instrument of any version, as the class of that version.
+
+    Raises:
+        ManifestError, UnsupportedVersionError: as `Document.from_bytes`.
+    """
+    chosen = CarryingInstrument if f'"format":"{CarryingInstrument.FORMAT}"'.encode() in data else Instrument
+    return chosen.from_bytes(data)
 
 
 class Result(Value):

@@ -121,3 +121,53 @@ def contradictions(
     real, claimed = detector < detector_threshold, head >= threshold
     both = int((real & claimed).sum())
     return wilson(both, int(real.sum())), wilson(both, int(claimed.sum()))
+
+
+@dataclass(frozen=True)
+class Area:
+    """An area under the ROC curve, or a difference of two, with an interval."""
+
+    value: float
+    lower: float
+    upper: float
+
+
+def auroc_interval(negatives: NDArray[np.floating], positives: NDArray[np.floating]) -> Area | None:
+    """AUROC with an interval that assumes no distribution (DeLong, DeLong and Clarke-Pearson 1988)."""
+    if negatives.size == 0 or positives.size == 0:
+        return None
+    of_positives, of_negatives = _placements(negatives, positives)
+    value, half = float(of_positives.mean()), Z95 * _spread(of_positives, of_negatives)
+    return Area(value, max(value - half, 0.0), min(value + half, 1.0))
+
+
+def auroc_loss(
+    before: tuple[NDArray[np.floating], NDArray[np.floating]], after: tuple[NDArray[np.floating], NDArray[np.floating]]
+) -> Area | None:
+    """AUROC before less AUROC after, of the same images in the same order: the paired interval of the same authors.
+
+    Args:
+        before, after: negatives (N,) and positives (M,).
+    """
+    if before[0].size == 0 or before[1].size == 0:
+        return None
+    first, second = _placements(*before), _placements(*after)
+    of_positives, of_negatives = first[0] - second[0], first[1] - second[1]
+    value, half = float(of_positives.mean()), Z95 * _spread(of_positives, of_negatives)
+    return Area(value, max(value - half, -1.0), min(value + half, 1.0))
+
+
+def _placements(
+    negatives: NDArray[np.floating], positives: NDArray[np.floating]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """For each positive the share of negatives below it, for each negative that of positives above it; ties count half."""
+    ordered_negatives, ordered_positives = np.sort(negatives), np.sort(positives)
+    below = np.searchsorted(ordered_negatives, positives, "left") + np.searchsorted(ordered_negatives, positives, "right")
+    under = np.searchsorted(ordered_positives, negatives, "left") + np.searchsorted(ordered_positives, negatives, "right")
+    return below / (2 * negatives.size), 1 - under / (2 * positives.size)
+
+
+def _spread(of_positives: NDArray[np.float64], of_negatives: NDArray[np.float64]) -> float:
+    """Standard error of a mean placement."""
+    parts = [values.var(ddof=1) / values.size for values in (of_positives, of_negatives) if values.size > 1]
+    return float(np.sqrt(sum(parts)))

@@ -1,15 +1,15 @@
 """The only forward path: images to logits, one trunk pass whatever the number of heads.
 
 `Scorer` is what the client attributes with, the hub evaluates with and the kit measures with. It checks the feature contract
-when it is built: a primary whose features are not those a head was trained on never scores an image.
+when it is built: a primary whose features are not those a head was trained on never scores an image. A head of an earlier
+primary is run only by a passage, which its caller has verified (`lanes`).
 
 A head with finite weights may still give NaN or infinity, perhaps on one image in a million. `score` and `analyse` refuse it,
 which is right where a head is judged; whoever scans images asks for the scores as they are and checks them image by image.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -18,15 +18,14 @@ from torch import Tensor
 
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact
 from manyheads_shared.compute import Compute
+from manyheads_shared.digest import Digest
 from manyheads_shared.engine.executors import Executor, ExecutorName, Folded, Separate
 from manyheads_shared.engine.tuning import Tuning
 from manyheads_shared.errors import NonFiniteScoreError
 from manyheads_shared.image import Pixels
-from manyheads_shared.networks import Primary, load_head, load_primary
-from manyheads_shared.preprocess import Preprocessor
-from manyheads_shared.probe import probe_images, project, verify_probe
-
-M = TypeVar("M", bound=torch.nn.Module)
+from manyheads_shared.lanes import build_lanes
+from manyheads_shared.networks import Head, Primary
+from manyheads_shared.passage import Passage
 
 
 @dataclass(frozen=True)
@@ -48,36 +47,39 @@ class Scorer:
         *,
         executor: ExecutorName = "separate",
         tuning: Tuning | None = None,
+        passages: Mapping[Digest, Passage] | None = None,
     ) -> None:
         """Load the networks and check the feature contract.
 
         Args:
+            heads: for the primary, or for an earlier one and named in `passages`.
             executor: how heads are run (`engine.executors`): `separate`, as they were trained, or `folded`, faster, the same
                 logits but for rounding.
             tuning: of `folded`; None: the user's.
+            passages: how heads of earlier primaries are run, by head.
 
         Raises:
-            PrimaryMismatchError: a head was read for another primary.
+            PrimaryMismatchError: a head was read for another primary, and has no passage.
             FeatureContractError: the features here are not those the primary's or a head's manifest promises.
         """
-        self.preprocess = Preprocessor.of(primary)
+        if executor == "folded":
+            tuning = tuning or Tuning()
+
+        def build(artifact: PrimaryArtifact, network: Primary, run: Sequence[Head]) -> Executor:
+            if tuning is None:
+                return Separate(network.trunk, run, compute)
+            return Folded(network.trunk, run, compute, _maps_size(artifact), tuning)
+
+        self._lanes = build_lanes(primary, heads, passages or {}, compute, build)
+        self.preprocess = self._lanes[0].preprocess
         self.compute = compute
         self.head_count = len(heads)
-        self._primary = _place(load_primary(primary), compute)
-        networks = [self._primary.detector, *(_place(load_head(head, primary), compute) for head in heads)]
-        self._executor: Executor = Separate(self._primary.trunk, networks, compute)
-        if executor == "folded":
-            self._executor = Folded(self._primary.trunk, networks, compute, _maps_size(primary), tuning or Tuning())
         self._titles = ["the detector", *(f"head {head.manifest.generator.title}" for head in heads)]
-        measured = measure_probe(self._primary, self.preprocess, compute)
-        verify_probe(primary.manifest.probe, measured, name=f"primary {primary.manifest.name}")
-        for head in heads:
-            verify_probe(head.manifest.probe, measured, name=f"head {head.manifest.generator.title}")
 
     @torch.inference_mode()
     def features(self, images: Sequence[Pixels]) -> Tensor:
-        """Trunk features (N, C, H, W), in the precision of the compute, of decoded images of one fitted size."""
-        return self._executor.features(_to_device(self.preprocess.batch(images), self.compute))
+        """The primary's features (N, C, H, W), in the precision of the compute, of decoded images of one fitted size."""
+        return self._lanes[0].features(images, self.compute)
 
     @torch.inference_mode()
     def score(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
@@ -94,16 +96,8 @@ class Scorer:
     @torch.inference_mode()
     def score_as_is(self, images: Sequence[Pixels]) -> NDArray[np.float32]:
         """Logits as `score`, finite or not; `check_finite` names the network."""
-        return self._logits(self.features(images))
-
-    @torch.inference_mode()
-    def score_features(self, features: Tensor) -> NDArray[np.float32]:
-        """Logits float32 (N, 1 + K) of ready features (N, C, H, W).
-
-        Raises:
-            NonFiniteScoreError: a network gives NaN or infinity.
-        """
-        return self._verify(self._logits(features))
+        found = [lane.executor.logits(lane.features(images, self.compute)) for lane in self._lanes]
+        return self._in_order(found)
 
     def analyse(self, images: Sequence[Pixels]) -> Analysis:
         """Logits and saliency of images that preprocess to one size.
@@ -118,8 +112,8 @@ class Scorer:
     @torch.inference_mode()
     def analyse_as_is(self, images: Sequence[Pixels]) -> Analysis:
         """Logits and saliency as `analyse`, finite or not; `check_finite` names the network."""
-        logits, saliency = self._executor.analyse(self.features(images))
-        return Analysis(logits.cpu().numpy(), saliency.cpu().numpy())
+        found = [lane.executor.analyse(lane.features(images, self.compute)) for lane in self._lanes]
+        return Analysis(self._in_order([logits for logits, _ in found]), self._in_order([maps for _, maps in found]))
 
     def check_finite(self, logits: NDArray[np.float32]) -> NonFiniteScoreError | None:
         """Return why no threshold can place these logits, (1 + K,) or (N, 1 + K); None when all are finite."""
@@ -136,32 +130,13 @@ class Scorer:
             raise error
         return logits
 
-    def _logits(self, features: Tensor) -> NDArray[np.float32]:
-        logits: NDArray[np.float32] = self._executor.logits(features).cpu().numpy()
-        return logits
-
-
-@torch.inference_mode()
-def measure_probe(primary: Primary, preprocess: Preprocessor, compute: Compute) -> tuple[tuple[float, ...], ...]:
-    """Measure the feature contract: 4 x 8 projections of the features of the probe images.
-
-    In float32 whatever the precision of `compute`: bfloat16 would differ by more than the faults a probe is there to catch.
-    """
-    batch = _to_device(preprocess.batch(probe_images(preprocess.spec.image_size)), compute)
-    with Compute(compute.device, "float32").arithmetic():
-        features = primary.trunk(batch).cpu().numpy()
-    return tuple(project(image_features) for image_features in features)
+    def _in_order(self, of_lanes: Sequence[Tensor]) -> NDArray[np.float32]:
+        """What all lanes found, (N, 1 + K, …), each network in its column."""
+        found: NDArray[np.float32] = torch.cat(list(of_lanes), dim=1).cpu().numpy()
+        return found if len(of_lanes) == 1 else found[:, np.argsort([c for lane in self._lanes for c in lane.columns])]
 
 
 def _maps_size(primary: PrimaryArtifact) -> tuple[int, int] | None:
     """Height and width of the last maps, where images have one size."""
     size = primary.manifest.preprocessing.image_size
     return None if size is None else (primary.architecture.maps_size(size),) * 2
-
-
-def _place(module: M, compute: Compute) -> M:
-    return module.to(compute.device).to(memory_format=torch.channels_last)
-
-
-def _to_device(batch: NDArray[np.float32], compute: Compute) -> Tensor:
-    return torch.from_numpy(batch).to(compute.device, memory_format=torch.channels_last)

@@ -45,13 +45,14 @@ from manyheads_shared.evidence_v1 import EvidenceRecordV1, HeadMeasurementV1, In
 from manyheads_shared.image import decode_image
 from manyheads_shared.key_proof import sign_key_proof
 from manyheads_shared.keys import public_pem
+from manyheads_shared.lanes import measure_probe
 from manyheads_shared.likelihood import fit_likelihood
 from manyheads_shared.manifest import Generator
 from manyheads_shared.networks import load_primary
 from manyheads_shared.preprocess import Preprocessor
 from manyheads_shared.ratio_bounds import bound_ratio
 from manyheads_shared.recall import BundleSpan, Recall
-from manyheads_shared.scoring import Scorer, measure_probe
+from manyheads_shared.scoring import Scorer
 from manyheads_shared.seal import CustodyHead, Seal, sign_seal
 from manyheads_shared.statements import (
     Bound,

@@ -11,11 +11,11 @@ from manyheads_shared.compute import choose_compute
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.errors import FeatureContractError
 from manyheads_shared.image import Pixels
+from manyheads_shared.lanes import measure_probe
 from manyheads_shared.manifest import Preprocessing
 from manyheads_shared.networks import Primary
 from manyheads_shared.preprocess import Network, Preprocessor, dct_statistics, log_dct
 from manyheads_shared.probe import PROBE_IMAGES, PROJECTIONS, TOLERANCE, probe_images, project, verify_probe
-from manyheads_shared.scoring import measure_probe
 from tests.support.makers import SIZE, make_images
 
 Rows = tuple[tuple[float, ...], ...]

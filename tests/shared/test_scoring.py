@@ -1,13 +1,18 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
-from manyheads_shared import scoring
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary, write_head
 from manyheads_shared.compute import choose_compute
+from manyheads_shared.engine.executors import Separate
 from manyheads_shared.errors import FeatureContractError, NonFiniteScoreError, PrimaryMismatchError
+from manyheads_shared.lanes import measure_probe
+from manyheads_shared.networks import load_primary
+from manyheads_shared.preprocess import Preprocessor
 from manyheads_shared.scoring import Scorer
 from tests.support.makers import make_generator, make_head, make_images, make_primary
 from tests.support.overflow import overflow_on
@@ -39,10 +44,14 @@ def test_the_logits_of_these_tests_are_large_and_differ_between_images(name: str
 
 
 @pytest.mark.parametrize("heads", [0, 1, 5])
-def test_one_trunk_pass_whatever_the_number_of_heads(heads: int) -> None:
-    scorer = _scorer(heads)
-    passes: list[int] = []
-    scorer._primary.trunk.register_forward_hook(lambda *_: passes.append(1))
+def test_one_trunk_pass_whatever_the_number_of_heads(heads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer, run, passes = _scorer(heads), Separate.features, []
+
+    def count(*arguments: Any) -> Tensor:
+        passes.append(1)
+        return run(*arguments)
+
+    monkeypatch.setattr(Separate, "features", count)
     logits = scorer.score(make_images(3))
 
     assert logits.shape == (3, 1 + heads)
@@ -76,12 +85,6 @@ def test_a_head_scores_the_same_whoever_stands_beside_it() -> None:
     together, alone = Scorer(primary, [first, second], CPU).score(images), Scorer(primary, [second], CPU).score(images)
 
     np.testing.assert_array_equal(together[:, 2], alone[:, 1])
-
-
-def test_scores_come_from_features_that_were_computed_before() -> None:
-    scorer, images = _scorer(2), make_images(3)
-
-    np.testing.assert_array_equal(scorer.score_features(scorer.features(images)), scorer.score(images))
 
 
 def test_scoring_keeps_no_graph() -> None:
@@ -158,8 +161,8 @@ def test_scores_as_they_are_name_the_network_and_refuse_nothing() -> None:
 
 
 def test_the_probe_is_measured_in_float32_whatever_the_precision() -> None:
-    scorer = _scorer(0)
-    rough = scoring.measure_probe(scorer._primary, scorer.preprocess, choose_compute("cpu", "bfloat16"))
+    primary = make_primary()
+    network, preprocess = load_primary(primary), Preprocessor.of(primary)
 
-    assert rough == scoring.measure_probe(scorer._primary, scorer.preprocess, CPU)
+    assert measure_probe(network, preprocess, choose_compute("cpu", "bfloat16")) == measure_probe(network, preprocess, CPU)
     assert torch.get_autocast_dtype("cpu") == torch.bfloat16

@@ -21,10 +21,10 @@ from manyheads_shared.architectures import get_architecture
 from manyheads_shared.artifact import PrimaryArtifact, read_head, read_primary, write_primary
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.image import Pixels
+from manyheads_shared.lanes import measure_probe
 from manyheads_shared.manifest import Generator, Preprocessing, PrimaryManifest
 from manyheads_shared.networks import Head
 from manyheads_shared.preprocess import Preprocessor
-from manyheads_shared.scoring import measure_probe
 from tests.support.makers import NO_DIGEST, TIME, TRAINING, make_generator
 from tests.support.patterned import GRIDS, SIZE
 from tests.support.world import encode, pack_head

@@ -17,9 +17,9 @@ from manyheads_shared.compute import choose_compute
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.image import Pixels
 from manyheads_shared.keys import generate_key, public_pem
+from manyheads_shared.lanes import measure_probe
 from manyheads_shared.manifest import Generator, HeadManifest, Preprocessing, PrimaryManifest, Training
 from manyheads_shared.preprocess import Preprocessor, dct_statistics
-from manyheads_shared.scoring import measure_probe
 from manyheads_shared.statements import Bound, HubPredicate, OwnerPredicate, sign_hub_statement, sign_owner_statement
 
 TIME = "2026-01-02T03:04:05Z"

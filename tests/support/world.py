@@ -19,9 +19,9 @@ from manyheads_shared.architectures import get_architecture
 from manyheads_shared.artifact import PrimaryArtifact, read_primary, write_head, write_primary
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.image import Pixels
+from manyheads_shared.lanes import measure_probe
 from manyheads_shared.manifest import Generator, HeadManifest, Preprocessing, PrimaryManifest
 from manyheads_shared.preprocess import Preprocessor, dct_statistics
-from manyheads_shared.scoring import measure_probe
 from tests.support.makers import SIZE, TIME, TRAINING, make_generator
 
 TINTS = {"photos": (0, 0, 0), "alpha": (40, 0, 0), "beta": (0, 40, 0), "gamma": (0, 0, 40)}  # of 255

@@ -16,7 +16,7 @@ from manyheads_client.inputs import Item
 from manyheads_client.records import Record
 from manyheads_shared.document import Document
 from manyheads_shared.errors import ManyheadsError, UnreadableImageError
-from manyheads_shared.evidence import EvidenceRecord, Examined, FailureRecord, Instrument
+from manyheads_shared.evidence import EvidenceRecord, Examined, FailureRecord, Instrument, read_instrument
 from manyheads_shared.image import read_image_file
 
 PARCEL_BYTES = 64 << 20  # of contents: a parcel is sent once it has so many, or one image more
@@ -100,7 +100,7 @@ def unpack_records(table: pa.Table) -> tuple[int, list[Record]]:
     (row,) = table.to_pylist()
     if row["refusal"] is not None:
         raise ClusterError(f"an actor cannot examine: {row['refusal']}")
-    instrument = row["instrument"] and Instrument.from_bytes(row["instrument"])
+    instrument = row["instrument"] and read_instrument(row["instrument"])
     return row["number"], [_read(data, instrument) for data in row["records"]]
 
 

@@ -8,7 +8,7 @@ from manyheads_hub.catalogue.lifecycle import refuse_quarantined
 from manyheads_hub.errors import NotFoundError
 from manyheads_hub.tables import MAX_NUMBER, BundleRow
 from manyheads_shared.api import BundleInfo
-from manyheads_shared.bundle import BundleManifest
+from manyheads_shared.bundle import BundleManifest, read_own_manifest
 from manyheads_shared.calibration import Calibration, read_bands
 from manyheads_shared.digest import Digest
 
@@ -42,7 +42,7 @@ def get_bundle(session: Session, blobs: Blobs, sequence: int) -> tuple[BundleInf
         NotFoundError: none of that number.
     """
     row = _find(session, sequence)
-    manifest = BundleManifest.model_validate_json(blobs.read(row.digest))
+    manifest = read_own_manifest(blobs.read(row.digest))
     return _to_info(row), manifest, read_bands(blobs.read(row.calibration))
 
 
