@@ -33,9 +33,9 @@ def render(value: Mapping[str, Any]) -> str:
         "",
         f"The earlier primary learned photographs and {', '.join(roles['public'])}; the new one {', '.join(roles['new'])} too.",
         f"Four old heads: of the former two, and of {', '.join(roles['private'])}, whose images no primary and no adapter saw.",
-        f"Photographs: {', '.join(f'{limits[side][0]} to {side}' for side in limits)}; images of each generator: "
-        + f"{', '.join(f'{limits[side][1]} to {side}' for side in limits)}. AUROC in percent, on test images: of a head,",
-        "its generator's against all others; of the detector, a generator's against photographs. Mean over seeds [least, greatest].",
+        _counts(limits, 0, "Photographs") + "; " + _counts(limits, 1, "images of each generator") + ". AUROC in percent, on",
+        "test images: of a head, its generator's against all others; of the detector, a generator's against photographs.",
+        "Mean over seeds [least, greatest].",
         "",
         "## In short",
         "",
@@ -80,6 +80,10 @@ def render(value: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _counts(limits: Mapping[str, Sequence[int]], column: int, what: str) -> str:
+    return f"{what}: {', '.join(f'{limits[side][column]} to {side}' for side in limits)}"
 
 
 def _summary(seeds: Sequence[Mapping[str, Any]], roles: Mapping[str, Sequence[str]]) -> Iterator[Sequence[str]]:

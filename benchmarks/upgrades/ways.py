@@ -114,8 +114,15 @@ class World:
         self._train(network, name, sides, "primary_learning_rate", PRIMARY_EPOCHS, compatibility=weight)
         return primary.eval()
 
-    def _train(
-        self, network: nn.Module, name: str, sides: list[Examples], rate: str, epochs: int, compatibility: float | None = None
+    def _train(  # noqa: PLR0917 - called here alone
+        self,
+        network: nn.Module,
+        name: str,
+        sides: list[Examples],
+        rate: str,
+        epochs: int,
+        *,
+        compatibility: float | None = None,
     ) -> None:
         finished = self.folder / f"{name}.safetensors"
         if finished.exists():

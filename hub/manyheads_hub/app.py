@@ -27,6 +27,7 @@ from manyheads_hub.rate_limit import RateLimit, read_storage
 from manyheads_hub.security import SecurityHeaders
 from manyheads_hub.settings import Settings
 from manyheads_hub.submissions import routes as submissions
+from manyheads_hub.upgrades import routes as upgrades
 from manyheads_hub.uploads import routes as uploads
 from manyheads_hub.webhooks import routes as webhooks
 from manyheads_shared import __version__
@@ -94,5 +95,5 @@ def get_health(hub: HubDep, session: SessionDep) -> Health:
     return Health(hub=hub.settings.name, software=SOFTWARE, bundle_sequence=bundles_service.latest_sequence(session))
 
 
-for _slice in (primaries, uploads, submissions, catalogue, bundles, accounts, contributors, audit, webhooks):
+for _slice in (primaries, upgrades, uploads, submissions, catalogue, bundles, accounts, contributors, audit, webhooks):
     _router.include_router(_slice.router)

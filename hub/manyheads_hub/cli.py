@@ -19,6 +19,7 @@ from manyheads_hub.commands import (
     review,
     serve,
     tokens,
+    upgrades,
     webhooks,
 )
 from manyheads_shared import terminal
@@ -36,6 +37,10 @@ for _name, _command, _example in (
     ("worker", serve.worker, "worker ./hub --once"),
     ("suite", publish.suite, "suite ./hub ./suite-2"),
     ("publish-primary", publish.publish_primary, "publish-primary ./hub primary.safetensors"),
+    ("candidate", upgrades.candidate, "candidate ./hub primary-2.safetensors"),
+    ("retention", upgrades.retention, "retention ./hub"),
+    ("promote", upgrades.promote, "promote ./hub faces@2"),
+    ("rollback", upgrades.rollback, 'rollback ./hub --reason "the new detector calls drawings generated"'),
     ("enrol", enrol.enrol, "enrol ./hub ada --key ada.pub --generator dcgan --generator wgan"),
     ("invite", enrol.invite, "invite ./hub ada --generator dcgan"),
     ("review", review.review, "review ./hub 3f9a0c1b2d4e"),

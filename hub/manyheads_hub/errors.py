@@ -10,6 +10,7 @@
     ├── StalledError        408  no byte came for too long
     ├── ConflictError       409  it is there already, or somebody was quicker
     │   ├── UploadOffsetError    an upload goes on from another offset
+    │   ├── PromotionRefusedError  a candidate does not meet the policy's floors
     │   └── NoFittingHeadError   a generator's heads stand on other primaries, or may not be used
     ├── TooLargeError       413
     ├── InvalidRequestError 422  well formed, and it cannot be
@@ -85,6 +86,10 @@ class UploadOffsetError(ConflictError):
     def __init__(self, message: str, *, offset: int) -> None:
         super().__init__(message)
         self.offset = offset  # where it does
+
+
+class PromotionRefusedError(ConflictError):
+    """A candidate primary does not meet the policy's floors; the message names each."""
 
 
 class NoFittingHeadError(ConflictError):

@@ -8,7 +8,7 @@ never was, and its number is free.
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -30,14 +30,18 @@ from manyheads_hub.evaluations.suite import Suite, load_suite
 from manyheads_hub.hub import Hub
 from manyheads_hub.primaries import queries as primaries
 from manyheads_hub.tables import BundleRow, HeadRow, PrimaryRow, PublishedObjectRow, SubmissionRow
+from manyheads_hub.upgrades import queries as upgrades
+from manyheads_hub.upgrades.passages import read_passages
+from manyheads_hub.upgrades.tables import CompatibilityRow
 from manyheads_shared import clock
 from manyheads_shared.api import BundleInfo
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
-from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut, object_target, read_manifest
+from manyheads_shared.bundle import BundleHead, BundleManifest, Carried, LeftOut, object_target, read_manifest
 from manyheads_shared.digest import Digest
+from manyheads_shared.passage import Passage
 from manyheads_shared.rungs import Rung
 
-OBSOLETE = "made for an earlier primary; its owner can train it again on the present one"
+OBSOLETE = "made for another primary; its owner can train it again on the present one"
 LOCK = "publish"
 
 logger = logging.getLogger(__name__)
@@ -51,6 +55,7 @@ class Edition:
     heads: tuple[HeadArtifact, ...]
     suite: Suite
     policy: Policy
+    passages: Mapping[Digest, Passage] = field(default_factory=dict)  # of heads of earlier primaries
 
 
 @contextmanager
@@ -79,7 +84,7 @@ def publishing_alone(hub: Hub, on_wait: Callable[[], None] = lambda: None) -> It
 
 
 def prepare(hub: Hub) -> Edition:
-    """Gather the newest primary, the listed heads on it, the suite with their proof images, and the policy.
+    """Gather the next bundle's primary, its heads and those carried over to it, the suite with their proofs, and the policy.
 
     Raises:
         NotReadyError: the hub has no primary or no suite.
@@ -88,17 +93,34 @@ def prepare(hub: Hub) -> Edition:
     """
     hub.keyring.signers("targets")  # before minutes are spent on measuring
     sign_statements_again(hub)
+    return gather(hub)
+
+
+def gather(hub: Hub) -> Edition:
+    """Gather as `prepare` does what is there now, to measure and not to publish.
+
+    Raises:
+        NotReadyError: the hub has no primary or no suite.
+        UsageError, ManifestError: the policy is missing or none.
+    """
     with hub.database.read() as session:
         row = primaries.newest(session)
         if row is None:
             raise NotReadyError("this hub has no primary; publish one with `manyheads-hub publish-primary`")
         listed = catalogue.listed_heads(session, row.digest)
+        carried = upgrades.carried_heads(session, row.digest)
     primary = read_primary(hub.blobs.read(row.digest))
+    passages = read_passages(hub, carried)
+    heads = sorted([*listed, *(head for head, _ in carried)], key=lambda head: head.generator)
     return Edition(
         primary=primary,
-        heads=tuple(read_head(hub.blobs.read(head.digest), primary) for head in listed),
-        suite=load_suite(hub.suite_folder(), {head.generator: BlobSequence(hub.blobs, head.proofs) for head in listed}),
+        heads=tuple(
+            read_head(hub.blobs.read(head.digest), passages[head.digest].earlier if head.digest in passages else primary)
+            for head in heads
+        ),
+        suite=load_suite(hub.suite_folder(), {head.generator: BlobSequence(hub.blobs, head.proofs) for head in heads}),
         policy=read_policy(hub.settings.policy),
+        passages=passages,
     )
 
 
@@ -185,13 +207,17 @@ def _build(
     """Build from the scores of what is still listed: a head may have been yanked while it was measured."""
     primary = edition.primary.digest
     detector_scores = next(measured.each)
-    listed = {row.digest: row for row in catalogue.listed_heads(session, primary)}
+    row = primaries.find(session, primary)
+    assert row is not None  # it was found when the edition was prepared, and no bundle's primary is ever deleted
+    pairs = upgrades.carried_heads(session, primary)
+    carried = {head.digest: Carried.model_validate(_to_carried(head, standing)) for head, standing in pairs}
+    listed = {head.digest: head for head in (*catalogue.listed_heads(session, primary), *(head for head, _ in pairs))}
     signers = catalogue.signing_keys(session)  # each head's own: its owner may have another key by now
 
     def entries() -> Iterator[tuple[BundleHead, Scores]]:
         for head, scores in zip(edition.heads, measured.each, strict=True):
-            if (row := listed.get(head.digest)) is not None:
-                yield _to_entry(row, signers[head.digest].key_id), scores
+            if (found := listed.get(head.digest)) is not None:
+                yield _to_entry(found, signers[head.digest].key_id), scores
 
     return build_bundle(
         hub=hub.settings.name,
@@ -203,7 +229,13 @@ def _build(
         heads=entries(),
         looks=measured.looks,
         degraded=degraded,
-        left_out=[_to_left_out(row, primary) for row in catalogue.left_out_heads(session, primary)],
+        left_out=[
+            _to_left_out(head, primary, listed)
+            for head in catalogue.left_out_heads(session, primary)
+            if head.digest not in listed
+        ],
+        carried=[carried[head.digest] for head in edition.heads if head.digest in carried],
+        retention=row.retention,
         owner_keys={key.key_id: key.public_key for key in signers.values()},
         hub_key=hub.keyring.evaluation_key(),
         policy=edition.policy,
@@ -220,10 +252,17 @@ def _to_entry(row: HeadRow, owner_key: str) -> BundleHead:
     )
 
 
-def _to_left_out(row: HeadRow, primary: Digest) -> LeftOut:
+def _to_carried(head: HeadRow, standing: CompatibilityRow) -> dict[str, str | None]:
+    return {"head": head.digest, "primary": head.primary, "way": standing.way, "until": standing.until}
+
+
+def _to_left_out(row: HeadRow, primary: Digest, listed: Mapping[Digest, HeadRow]) -> LeftOut:
     state, reason = row.state, row.reason
     if state == "listed" and row.primary != primary:
+        takes_its_place = next((other for other in listed.values() if other.generator == row.generator), None)
         state, reason = "obsolete", OBSOLETE
+        if takes_its_place is not None:
+            reason = f"{takes_its_place.generator}@{takes_its_place.version} takes its place on the present primary"
     elif state == "quarantined":  # a state that the format does not know
         state, reason = "yanked", f"quarantined: {reason}"
     return LeftOut.model_validate({"generator": to_generator(row), "head": row.digest, "state": state, "reason": reason})

@@ -19,7 +19,7 @@ NAMES = MetaData(  # one spelling of every constraint, on every database
         "pk": "pk_%(table_name)s",
     }
 )
-REVISION = "0006"  # the newest migration, the one that makes these tables
+REVISION = "0007"  # the newest migration, the one that makes these tables
 MAX_NUMBER = (1 << 31) - 1  # as large as an Integer is on PostgreSQL: no row has a greater number
 BYTES = BigInteger().with_variant(Integer(), "sqlite")  # a size may pass 2 GiB; SQLite's integers have 64 bits as they are
 WAITING_OR_ACCEPTED = "state IN ('received', 'evaluating', 'challenged', 'accepted')"
@@ -71,7 +71,10 @@ class UploadRow(Table):
 
 
 class PrimaryRow(Table):
-    """A primary. It is a candidate until a bundle with it is published; the newest published one is current."""
+    """A primary that a bundle holds, or is to hold. The one whose turn came last is the next bundle's.
+
+    Its turn comes once it is promoted, and again when the hub goes back to it. What is measured first is a `CandidateRow`.
+    """
 
     __tablename__ = "primaries"
     __table_args__ = (UniqueConstraint("name", "version"),)
@@ -85,6 +88,8 @@ class PrimaryRow(Table):
     size_bytes: Mapped[int] = mapped_column(BYTES)
     added: Mapped[str]
     published: Mapped[str | None]
+    turn: Mapped[int | None]  # greater than any other's when it came; None: its id, as in hubs that never went back
+    retention: Mapped[Digest | None]  # the signed report it was promoted by; None: it was published without
 
 
 class OfferRow(Table):
@@ -263,8 +268,8 @@ class JobRow(Table):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    kind: Mapped[str]  # evaluate | challenge | publish
-    subject: Mapped[str]  # a submission's id; empty for publish
+    kind: Mapped[str]  # jobs.JobKind
+    subject: Mapped[str]  # a submission's id; of measure a candidate's digest; empty for publish, or what it waits for
     state: Mapped[str]  # queued | leased | done | dead | superseded (by its like, queued meanwhile)
     attempts: Mapped[int]
     run_after: Mapped[float]  # seconds since 1970

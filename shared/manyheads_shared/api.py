@@ -8,6 +8,10 @@ not start where the server stands. An upload belongs to whoever made it: the sam
     GET        /v1/health                     Health
     GET        /v1/primary                    PrimaryInfo, the newest published
     GET        /v1/primaries                  list[PrimaryInfo], newest first
+    GET        /v1/candidates                 list[CandidateInfo], newest first
+    GET        /v1/primaries/{digest}/retention      the signed report (`manyheads_shared.retention`)
+    GET        /v1/primaries/{digest}/compatibility  list[CompatibilityInfo]
+    GET        /v1/notices            token   list[Notice]
     GET        /v1/objects/{digest}           the bytes of anything a published bundle names, or 307
     HEAD PATCH /v1/uploads/{digest}   token   OFFSET_HEADER, LENGTH_HEADER; the body of PATCH is the bytes
     POST       /v1/submissions        token   SubmissionRequest -> 201 SubmissionInfo
@@ -35,6 +39,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from manyheads_shared.manifest import DigestField, Generator, Name, Time
+from manyheads_shared.passage import Way
+from manyheads_shared.retention import Compatibility
 
 API_PREFIX = "/v1"
 TUF_METADATA_PREFIX = "/tuf/metadata"
@@ -48,6 +54,7 @@ MAX_PROOFS = 2000
 SubmissionState = Literal["received", "evaluating", "challenged", "accepted", "refused", "failed"]
 ChallengeState = Literal["open", "answered", "met", "failed", "expired"]
 HeadState = Literal["listed", "yanked", "quarantined", "replaced", "obsolete"]
+CandidateState = Literal["waiting", "measured", "failed", "promoted", "withdrawn"]
 
 
 class Message(BaseModel):
@@ -96,6 +103,51 @@ class PrimaryInfo(Message):
     def title(self) -> str:
         """`name@version`."""
         return f"{self.name}@{self.version}"
+
+
+class CandidateInfo(Message):
+    """A primary that is, or was, measured before it may become the hub's."""
+
+    digest: DigestField
+    name: Name
+    version: Name
+    architecture: Name
+    image_size: int | None
+    state: CandidateState
+    offered: Time
+    report: DigestField | None  # of the signed retention report; None: it is not measured yet
+    error: str | None  # why it could not be measured
+
+    @property
+    def title(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
+
+class CompatibilityInfo(Message):
+    """How one head stands on one primary: a cell of the compatibility matrix."""
+
+    generator: Generator
+    head: DigestField
+    belongs_to: DigestField  # the head's own primary
+    primary: DigestField
+    compatibility: Compatibility
+    way: Way | None  # in which the primary's bundles run it; None: natively, or not at all
+    loss: float | None  # of AUROC; None: native, or not measured
+    until: Time | None  # when it is left out
+
+
+class Notice(Message):
+    """What an upgrade means for one of the caller's heads, and what to do."""
+
+    generator: Generator
+    head: DigestField
+    belongs_to: DigestField  # the head's own primary
+    primary: DigestField  # the hub's present one
+    compatibility: Compatibility
+    way: Way | None
+    until: Time | None
+    message: str
 
 
 class SubmissionRequest(Message):

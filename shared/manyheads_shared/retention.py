@@ -75,10 +75,11 @@ class DetectorChange(Value):
 
     source: str
     external: bool
-    recall_before: Bound | None  # None: there is no present primary
+    recall_before: Bound
     recall: Bound  # of the source's images, those called generated
-    auroc_before: AreaResult | None
+    auroc_before: AreaResult
     auroc: AreaResult  # of the source's images against all photographs of the suite
+    loss: LossResult
 
 
 class Floor(Value):
@@ -101,7 +102,7 @@ class RetentionReport(Document):
     candidate: DigestField
     name: Name
     version: Name
-    present: DigestField | None  # the primary it is to follow; None: it is the first
+    present: DigestField  # the primary it is to follow
     suite: DigestField
     policy: DigestField
     max_loss: Fraction  # of AUROC, for a head to count as compatible

@@ -88,6 +88,31 @@ def trained_primary(version: str = "1", architecture: str = "khoo2022-pixel") ->
 
 
 @cache
+def compatible_primary(version: str = "2", shift: float = 0.005) -> bytes:
+    """Return a primary whose trunk is near to that of version 1, so that heads for that one still work. Its detector is new.
+
+    Args:
+        shift: of every convolution's weights, relative.
+    """
+    earlier = read_primary(trained_primary("1"))
+    network = networks.load_primary(earlier)
+    draw = torch.Generator().manual_seed(int(version))
+    with torch.no_grad():
+        for layer in network.trunk:
+            if isinstance(layer, nn.Conv2d):
+                layer.weight *= 1 + shift * torch.randn(layer.weight.shape, generator=draw)
+    preprocess = Preprocessor.of(earlier)
+    real, generated = draw_images("photos", 96, seed=1), [i for name in GENERATORS for i in draw_images(name, 32, seed=1)]
+    with torch.no_grad():
+        features = network.trunk(torch.from_numpy(preprocess.batch([*real, *generated])))
+    _fit(network.detector, features, positives=range(len(real), len(real) + len(generated)))
+    manifest = earlier.manifest.model_copy(
+        update={"version": version, "probe": measure_probe(network, preprocess, choose_compute("cpu", "float32"))}
+    )
+    return write_primary(manifest, networks.primary_tensors(network))
+
+
+@cache
 def trained_head(generator: Generator | None = None, primary_version: str = "1", architecture: str = "khoo2022-pixel") -> bytes:
     """Return a head that recognises its generator's pattern."""
     generator = generator or make_generator()

@@ -11,7 +11,7 @@ from manyheads_hub.bundles.evidence import build_evidence
 from manyheads_hub.evaluations.claims import is_of
 from manyheads_hub.evaluations.policy import Policy
 from manyheads_hub.evaluations.scores import Look, Score, Scores, by_source, detector_logits, head_logits
-from manyheads_shared.bundle import BundleHead, BundleManifest, LeftOut
+from manyheads_shared.bundle import BundleHead, BundleManifest, Carried, CarryingManifest, LeftOut
 from manyheads_shared.calibration import BoundedCalibration, Calibration, Sides, Sources, build_calibration
 from manyheads_shared.condition import Condition, find_usual
 from manyheads_shared.dataset import Kind
@@ -45,6 +45,8 @@ def build_bundle(
     owner_keys: Mapping[str, str],
     hub_key: SSlibKey,
     policy: Policy,
+    carried: Sequence[Carried] = (),
+    retention: Digest | None = None,
 ) -> BuiltBundle:
     """Build a bundle.
 
@@ -58,6 +60,8 @@ def build_bundle(
         degraded: scores of part of the suite's test half on every rung, by head; the detector's under None.
         owner_keys: public keys by key id, PEM; those of owners without a head are left away.
         policy: says which shares of false answers the thresholds may allow, as it does at the gate.
+        carried: how the heads of earlier primaries are run; without any the manifest is of version 1.
+        retention: the signed report that allows it; needed where heads are carried.
 
     Raises:
         BundleError: scores of another primary, suite or head, or none to calibrate from.
@@ -88,7 +92,8 @@ def build_bundle(
     )
     calibration = _add_evidence(bands_alone, detector_scores, entries, degraded, policy, looks=looks)
     used = {entry.owner_key for entry, _ in entries}
-    manifest = BundleManifest.new(
+    kind: type[BundleManifest] = CarryingManifest if carried else BundleManifest
+    manifest = kind.new(
         hub=hub,
         sequence=sequence,
         created=created,
@@ -98,6 +103,7 @@ def build_bundle(
         left_out=tuple(left_out),
         owner_keys={key_id: pem for key_id, pem in owner_keys.items() if key_id in used},
         hub_key=public_pem(hub_key),
+        **({"carried": tuple(carried), "retention": retention} if carried else {}),
     )
     return BuiltBundle(manifest, calibration)
 

@@ -25,27 +25,27 @@ def publish_primary(
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Publish a primary in a new bundle. Heads for an earlier one become obsolete; their owners train them again."""
+    """Publish the hub's first primary, in its first bundle. A later one is a candidate first: `manyheads-hub candidate`."""
     from manyheads_hub.audit.log import folder_actor
     from manyheads_hub.hub import open_hub
     from manyheads_hub.primaries import service
     from manyheads_shared.artifact import read_primary
 
-    data = _read(primary)
+    data = read_file(primary)
     artifact = read_primary(data)
     what = f"primary {artifact.manifest.name}@{artifact.manifest.version}"
     with open_hub(folder) as hub:
         hub.suite_folder()
         hub.keyring.signers("targets")  # absent keys are told before anything changes
+        with hub.database.read() as session:
+            service.check_first(session, artifact)
         if dry_run:
-            with hub.database.read() as session:
-                service.check_new(session, artifact)
-            _say(f"would publish {what}", as_json=as_json)
+            say(f"would publish {what}", as_json=as_json)
             return
         hub.blobs.put(data)
         with hub.database.write() as session:
             job = service.add(session, folder_actor(), artifact, len(data))
-        _publish(hub, job, f"published {what}", as_json=as_json, primary=artifact.digest)
+        finish_publishing(hub, job, f"published {what}", as_json=as_json, primary=artifact.digest)
 
 
 def publish_bundle(folder: Folder, *, dry_run: DryRun = False, as_json: AsJson = False) -> None:
@@ -62,11 +62,11 @@ def publish_bundle(folder: Folder, *, dry_run: DryRun = False, as_json: AsJson =
                 row = primaries.newest(session)
                 heads = [] if row is None else catalogue.listed_heads(session, row.digest)
             titles = ", ".join(f"{head.generator}@{head.version}" for head in heads) or "no heads"
-            _say(f"would publish a bundle of {titles}", as_json=as_json)
+            say(f"would publish a bundle of {titles}", as_json=as_json)
             return
         with hub.database.write() as session:
             job = jobs.enqueue(session, "publish")
-        _publish(hub, job, "up to date", as_json=as_json)
+        finish_publishing(hub, job, "up to date", as_json=as_json)
 
 
 def suite(
@@ -87,7 +87,7 @@ def suite(
     with open_hub(folder) as hub:
         tell_suite_notes(images, read_policy(hub.settings.policy))
         if dry_run:
-            _say(f"would use {what}", as_json=as_json)
+            say(f"would use {what}", as_json=as_json)
             return
         job = _queue_bundle(hub)  # before: killed after the file is written, a worker still publishes on the new suite
         hub.settings.with_suite(images).write()
@@ -96,9 +96,9 @@ def suite(
         if job is not None:
             job = _queue_bundle(hub)  # and after: a worker may have done the first one on the old suite meanwhile
         if job is None:
-            _say(f"using {what}", as_json=as_json)
+            say(f"using {what}", as_json=as_json)
         else:
-            _publish(hub, job, f"using {what}", as_json=as_json)
+            finish_publishing(hub, job, f"using {what}", as_json=as_json)
 
 
 def yank(
@@ -119,11 +119,11 @@ def yank(
         if dry_run:
             with hub.database.read() as session:
                 lifecycle.check_listed(session, name, version)
-            _say(f"would yank {head}", as_json=as_json)
+            say(f"would yank {head}", as_json=as_json)
             return
         with hub.database.write() as session:
             job = lifecycle.yank(session, folder_actor(), name, version, reason)
-        _publish(hub, job, f"yanked {head}", as_json=as_json)
+        finish_publishing(hub, job, f"yanked {head}", as_json=as_json)
 
 
 def _queue_bundle(hub: "Hub") -> int | None:
@@ -135,7 +135,7 @@ def _queue_bundle(hub: "Hub") -> int | None:
         return jobs.enqueue(session, "publish") if queries.newest(session) is not None else None
 
 
-def _publish(hub: "Hub", job_id: int, done: str, *, as_json: bool, primary: "Digest | None" = None) -> None:
+def finish_publishing(hub: "Hub", job_id: int, done: str, *, as_json: bool, primary: "Digest | None" = None) -> None:
     """Do a publishing job, or wait for the worker that does it, and say which bundle came of it.
 
     Args:
@@ -162,14 +162,20 @@ def _publish(hub: "Hub", job_id: int, done: str, *, as_json: bool, primary: "Dig
         terminal.stdout.print(f"{done}: bundle {bundle.sequence} ({titles})", soft_wrap=True)
 
 
-def _say(what: str, *, as_json: bool) -> None:
+def say(what: str, *, as_json: bool) -> None:
+    """Say what was done, or would be, where no bundle came of it."""
     if as_json:
         terminal.print_json({"done": what, "bundle": None})
     else:
         terminal.stdout.print(what, soft_wrap=True)
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """Return a file's bytes.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
     try:
         return path.read_bytes()
     except OSError as error:

@@ -23,6 +23,8 @@ from manyheads_hub.hub import Hub
 from manyheads_hub.primaries import queries as primaries
 from manyheads_hub.submissions import queries as submissions
 from manyheads_hub.tables import HeadRow, PictureRow, SubmissionRow
+from manyheads_hub.upgrades import queries as upgrades
+from manyheads_hub.upgrades.passages import read_passages
 from manyheads_shared import clock
 from manyheads_shared.api import Reason, SubmissionState
 from manyheads_shared.artifact import read_head, read_primary
@@ -46,7 +48,8 @@ def prepare(hub: Hub, submission_id: str) -> Task | Reason:
         if is_obsolete(session, row):
             return PRIMARY_REPLACED
         proofs = BlobSequence(hub.blobs, row.proofs)
-        listed = catalogue.listed_heads(session, row.primary)
+        pairs = upgrades.carried_heads(session, row.primary)
+        listed = [*catalogue.listed_heads(session, row.primary), *(head for head, _ in pairs)]
         rivals = [Digest(head.digest) for head in listed if head.generator != row.generator]
         catalogued = {head.generator: BlobSequence(hub.blobs, head.proofs) for head in listed}
         contributor_id = row.contributor_id
@@ -55,11 +58,13 @@ def prepare(hub: Hub, submission_id: str) -> Task | Reason:
     with hub.database.read() as session:
         if spent := budget.check_budget(session, contributor_id, suite.epoch, policy):
             return spent
-    primary = read_primary(hub.blobs.read(row.primary))
+    primary, passages = read_primary(hub.blobs.read(row.primary)), read_passages(hub, pairs)
+    owners = {head: passage.earlier for head, passage in passages.items()}
     return Task(
         primary=primary,
         head=read_head(hub.blobs.read(row.head), primary),
-        rivals=tuple(read_head(hub.blobs.read(digest), primary) for digest in rivals),
+        rivals=tuple(read_head(hub.blobs.read(digest), owners.get(digest, primary)) for digest in rivals),
+        passages=passages,
         suite=suite,
         epoch=suite.epoch,
         proofs=proofs,

@@ -56,7 +56,14 @@ def examine(task: Task, compute: Compute, *, on_batch: Progress | None = None) -
         return Examination(quick_scores, quick, likenesses, None)
     # step 2
     measured = measure_head(
-        task.primary, task.head, task.suite, task.proofs, compute, rivals=task.rivals, on_batch=tally.next_stage()
+        task.primary,
+        task.head,
+        task.suite,
+        task.proofs,
+        compute,
+        rivals=task.rivals,
+        passages=task.passages,
+        on_batch=tally.next_stage(),
     )
     # step 3
     degraded = {
@@ -118,7 +125,7 @@ def _search_trigger(
     photographs = _photographs(task.suite, task)
     if not photographs:
         return None
-    beside = task.rivals[:TRIGGER_RIVALS]
+    beside = task.native_rivals[:TRIGGER_RIVALS]
     gains = triggers.measure_gains(task.primary, [task.head, *beside], photographs, compute, on_network=on_network)
     return to_trigger_gain(gains, _contrasts(task, measured))
 
@@ -151,6 +158,6 @@ def _contrasts(task: Task, measured: HeadMeasurement) -> NDArray[np.float64]:
             measured.rivals[:, k],
             np.array([is_of(row, rival.manifest.generator) and not row.external for row in rows], dtype=bool),
         )
-        for k, rival in enumerate(task.rivals[:TRIGGER_RIVALS])
+        for k, rival in enumerate(task.native_rivals[:TRIGGER_RIVALS])
     ]
     return np.array([np.median(logits[own]) - np.median(logits[real]) if own.any() else np.inf for logits, own in columns])

@@ -17,7 +17,7 @@ from manyheads_hub.tables import JobRow
 from manyheads_shared import clock
 from manyheads_shared.errors import ManyheadsError
 
-JobKind = Literal["evaluate", "challenge", "publish"]
+JobKind = Literal["evaluate", "challenge", "measure", "publish"]
 
 _KINDS: dict[str, JobKind] = {kind: kind for kind in get_args(JobKind)}
 

@@ -4,7 +4,7 @@ Every image passes the trunk once, in batches of bounded size. What the logits m
 head card shows a proof image for `pictures`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,6 +21,7 @@ from manyheads_shared.digest import Digest
 from manyheads_shared.errors import ImageError
 from manyheads_shared.estimates import estimate_condition
 from manyheads_shared.image import Pixels
+from manyheads_shared.passage import Passage
 from manyheads_shared.preprocess import fit_decoded
 from manyheads_shared.rungs import RUNGS, Rung, climb
 from manyheads_shared.scoring import Scorer
@@ -47,6 +48,7 @@ def measure_catalogue(
     suite: Suite,
     compute: Compute,
     *,
+    passages: Mapping[Digest, Passage] | None = None,
     on_batch: Progress | None = None,
 ) -> CatalogueScores:
     """Score a suite with the detector and all heads in one pass: what a bundle is calibrated from.
@@ -55,6 +57,7 @@ def measure_catalogue(
     changes.
 
     Args:
+        passages: how heads of earlier primaries are run, by head.
         on_batch: called after every batch with the images done and the images in all.
 
     The images are scored before this returns; the documents are made one by one.
@@ -64,7 +67,8 @@ def measure_catalogue(
         NonFiniteScoreError: a network gives NaN or infinity.
         DigestMismatchError: a suite image changed since the suite was loaded.
     """
-    run = _Pass(primary, heads, suite, compute, total=len(suite.images), on_batch=on_batch, with_looks=True)
+    scorer = Scorer(primary, heads, compute, passages=passages)
+    run = _Pass(primary, heads, suite, compute, total=len(suite.images), on_batch=on_batch, with_looks=True, scorer=scorer)
     run.score(suite.images)
     each = (run.document(head, column) for column, head in enumerate([None, *(head.digest for head in heads)]))
     return CatalogueScores(each, run.looks())
@@ -78,12 +82,14 @@ def measure_head(
     compute: Compute,
     *,
     rivals: Sequence[HeadArtifact] = (),
+    passages: Mapping[Digest, Passage] | None = None,
     on_batch: Progress | None = None,
 ) -> HeadMeasurement:
     """Score a suite and the owner's proof images with a submitted head and, in the same pass, the heads it is to stand beside.
 
     Args:
         proofs: the proof images, encoded. Pictures show those with the smallest digests: a choice nobody made.
+        passages: how rivals of earlier primaries are run, by head.
         on_batch: called after every batch with the images done and the images in all.
 
     Raises:
@@ -91,7 +97,8 @@ def measure_head(
     """
     generator = head.manifest.generator
     own = label_proofs(generator.name, proofs)
-    run = _Pass(primary, [head, *rivals], suite, compute, total=len(suite.images) + len(own), on_batch=on_batch)
+    scorer, total = Scorer(primary, [head, *rivals], compute, passages=passages), len(suite.images) + len(own)
+    run = _Pass(primary, [head, *rivals], suite, compute, total=total, on_batch=on_batch, scorer=scorer)
     run.score(suite.images)
     pictures = tuple(run.show(own[:PICTURES], generator.title))
     run.score(own[PICTURES:])
@@ -129,18 +136,22 @@ def measure_rungs(
     compute: Compute,
     *,
     each: int,
+    passages: Mapping[Digest, Passage] | None = None,
     on_batch: Progress | None = None,
 ) -> dict[Rung, dict[Digest | None, Scores]]:
     """Score part of a suite's test half on every rung: how far a bundle's figures hold.
 
     Args:
         each: images of each source, at most; external ones take no part.
+        passages: how heads of earlier primaries are run, by head.
 
     Returns:
         For each rung the detector's scores, under None, and each head's.
     """
     images = choose_sample(suite.images, each, part="test")
-    scorer = Scorer(primary, heads, compute)  # one for all rungs: building networks takes as long as scoring few images
+    scorer = Scorer(
+        primary, heads, compute, passages=passages
+    )  # one for all rungs: building networks takes as long as scoring few images
     found = {}
     for done, rung in enumerate(RUNGS):
 

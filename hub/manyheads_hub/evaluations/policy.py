@@ -1,4 +1,4 @@
-"""The gate's numbers, each with its reason. A maintainer changes them in FOLDER/policy.json.
+"""The numbers of the gate and of upgrades, each with its reason. A maintainer changes them in FOLDER/policy.json.
 
 What the default promises, each at 95 % confidence and for images like the suite's: an accepted head claims at most 8 % of
 photographs, at most 15 % of the images of every other generator in the suite, and finds at least half of its own
@@ -33,13 +33,17 @@ Count = Annotated[int, Field(ge=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count0 = Annotated[int, Field(ge=0)]
 Name = Annotated[str, Field(max_length=64)]
-FIRST_FORMAT = "manyheads.policy/1"  # without the two stages, copies, degradations, triggers, budget and challenge
+Share = Annotated[float, Field(ge=0, le=1)]
+OLDER_FORMATS = (
+    "manyheads.policy/1",  # without the two stages, copies, degradations, triggers, budget and challenge
+    "manyheads.policy/2",  # without what is asked of a candidate primary
+)
 
 
 class Policy(Document):
-    """When a head is accepted. Bounds are two-sided Clopper-Pearson at 95 %, on the suite's test half."""
+    """When a head is accepted, a primary promoted. Bounds are two-sided Clopper-Pearson at 95 %, on the suite's test half."""
 
-    FORMAT: ClassVar[str] = "manyheads.policy/2"
+    FORMAT: ClassVar[str] = "manyheads.policy/3"
 
     heads_alpha: Fraction = HEADS_ALPHA
     # share of photographs, and of other generators' images, that all heads together may claim; for bundles as for the gate
@@ -98,6 +102,16 @@ class Policy(Document):
     min_challenge_recall_lower: Fraction = 0.5  # as for proofs
     max_rival_claims_lower: Fraction = 0.15  # another accepted head that surely claims more of the fresh images contests them
 
+    # a candidate primary: what becomes of the heads, and what the detector must do before it is promoted
+    max_retention_loss: Share = 0.02
+    # of a head's AUROC: with more it is not compatible; measured ways of keeping heads alive stay within it (docs/upgrades.md)
+    min_degraded_auroc: Share = 0.8  # below it a head is obsolete, not degraded: it hardly tells its generator from others
+    min_retained: Share = 0.8  # of the listed heads, those that must be compatible
+    max_detector_real_upper: Share = 0.08  # of photographs, those that the detector may call generated; as `max_real_upper`
+    min_detector_recall_lower: Share = 0.5  # of each generator's images, those it must call generated; as `max_blind_lower`
+    max_detector_loss_lower: Share = 0.01  # of AUROC on each generator, that the detector may surely lose
+    grace_days: Count = 90  # how long a head that is not compatible is run beside, on its own trunk
+
     @field_validator("degradations")
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -112,7 +126,7 @@ class Policy(Document):
 def read_policy(path: Path) -> Policy:
     """Read a policy that people edit: any JSON spelling is taken; `digest` covers the canonical form.
 
-    What is not named has its default, as has everything that a policy of version 1 did not know.
+    What is not named has its default, as has everything that a policy of an earlier version did not know.
 
     Raises:
         UsageError: no such file.
@@ -120,7 +134,7 @@ def read_policy(path: Path) -> Policy:
     """
     try:
         value = json.loads(path.read_bytes(), object_pairs_hook=refuse_duplicates)
-        if isinstance(value, dict) and value.get("format") == FIRST_FORMAT:
+        if isinstance(value, dict) and value.get("format") in OLDER_FORMATS:
             value |= {"format": Policy.FORMAT}
         return Policy.from_bytes(to_canonical(value))
     except FileNotFoundError as error:

@@ -1,7 +1,7 @@
 """What an examination needs, and what it finds: two values. No torch, so that they can be handed to another process."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from manyheads_hub.evaluations.suite import Suite
 from manyheads_hub.evaluations.trigger_gains import TriggerGain
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact
 from manyheads_shared.digest import Digest
+from manyheads_shared.passage import Passage
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,17 @@ class Task:
 
     primary: PrimaryArtifact
     head: HeadArtifact
-    rivals: tuple[HeadArtifact, ...]  # with the new head they share the family-wise budget
+    rivals: tuple[HeadArtifact, ...]  # with the new head they share the family-wise budget; carried ones come last
     suite: Suite
     epoch: Digest  # names the suite's hidden images: a contributor's examinations are counted on it
     proofs: Sequence[bytes]
     policy: Policy
+    passages: Mapping[Digest, Passage] = field(default_factory=dict)  # of rivals that belong to earlier primaries
+
+    @property
+    def native_rivals(self) -> tuple[HeadArtifact, ...]:
+        """The rivals that belong to the primary: the first ones."""
+        return tuple(rival for rival in self.rivals if rival.digest not in self.passages)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,9 @@ from manyheads_hub.evaluations import assessment, jobs, settlement
 from manyheads_hub.evaluations.jobs import BoundExceededError, JobKind, Lease, LeaseLostError
 from manyheads_hub.evaluations.suite import Progress
 from manyheads_hub.hub import Hub
+from manyheads_hub.upgrades import measuring
 from manyheads_shared.api import Reason, SubmissionState
+from manyheads_shared.digest import Digest
 from manyheads_shared.errors import ManyheadsError, NonFiniteScoreError
 
 POLL_SECONDS = 1.0
@@ -103,6 +105,8 @@ class Worker:
                 self._evaluate(lease, beat)
             elif lease.kind == "challenge":
                 self._settle_challenge(lease, beat)
+            elif lease.kind == "measure":
+                self._measure(lease, beat)
             else:
                 self._publish(lease, beat)
 
@@ -134,6 +138,20 @@ class Worker:
         logits = score_images(task.primary, [task.head, *task.rivals], task.images, choose_compute(), on_batch=beat)
         settlement.conclude(self._hub, lease, task, logits)
 
+    def _measure(self, lease: Lease, beat: Progress) -> None:
+        """Measure a candidate primary."""
+        _refuse_exhausted(lease)
+        task = measuring.prepare(self._hub, Digest(lease.subject))
+        from manyheads_hub.evaluations.measure import measure_catalogue  # noqa: PLC0415
+        from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
+
+        compute = choose_compute()
+        found = [
+            measure_catalogue(each.primary, each.heads, task.suite, compute, passages=each.passages, on_batch=beat).each
+            for each in task.passes
+        ]
+        measuring.conclude(self._hub, lease, task, found)
+
     def _refuse(self, lease: Lease, reason: Reason) -> None:
         """Refuse a submission without figures."""
         with self._hub.database.write() as session:
@@ -148,9 +166,10 @@ class Worker:
             from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
 
             compute = choose_compute()
-            scores = measure.measure_catalogue(edition.primary, edition.heads, edition.suite, compute, on_batch=beat)
+            networks = edition.primary, edition.heads, edition.suite, compute
+            scores = measure.measure_catalogue(*networks, passages=edition.passages, on_batch=beat)
             degraded = measure.measure_rungs(
-                edition.primary, edition.heads, edition.suite, compute, each=edition.policy.validity_images, on_batch=beat
+                *networks, each=edition.policy.validity_images, passages=edition.passages, on_batch=beat
             )
             publishing.publish(self._hub, edition, scores, degraded, verify)
         with self._hub.database.write() as session:
@@ -203,8 +222,8 @@ class Worker:
             return
 
 
-def finish_job(hub: Hub, job_id: int, on_batch: Progress | None = None) -> None:
-    """Do a publishing job, or wait for the worker that does it already. Where it gives way to its like, that one is followed.
+def finish_job(hub: Hub, job_id: int, on_batch: Progress | None = None, *, kind: JobKind = "publish") -> None:
+    """Do a job of the maintainer's, or wait for the worker that does it already. Where it gives way to its like, follow that.
 
     Raises:
         PublicationError: it came to nothing; the message says why.
@@ -216,10 +235,10 @@ def finish_job(hub: Hub, job_id: int, on_batch: Progress | None = None) -> None:
             if not jobs.is_open(session, job_id):
                 error = jobs.error_of(session, job_id)
                 break
-        if not worker.run_once("publish"):
+        if not worker.run_once(kind):
             time.sleep(POLL_SECONDS)
     if error is not None:
-        raise PublicationError(f"no bundle was published: {error}")
+        raise PublicationError(f"{'no bundle was published' if kind == 'publish' else 'nothing was measured'}: {error}")
 
 
 def _put_back(session: Session, lease: Lease, error: Exception | None) -> None:
@@ -229,6 +248,8 @@ def _put_back(session: Session, lease: Lease, error: Exception | None) -> None:
             assessment.close(session, lease.subject, "received", [])
     elif lease.kind in ("evaluate", "challenge"):
         _fail_evaluation(session, lease, error)
+    elif lease.kind == "measure":
+        measuring.fail(session, lease, describe(error), again=_try_what_may_pass(session, lease, error))
     else:
         _fail_publication(session, lease, error)
 
@@ -249,14 +270,19 @@ def _fail_evaluation(session: Session, lease: Lease, error: Exception) -> None:
 
 
 def _fail_publication(session: Session, lease: Lease, error: Exception) -> None:
-    """Try again what may pass by itself; bury what a maintainer must see to. Accepted heads stay accepted."""
-    may_pass = isinstance(error, (BoundExceededError, *OUTAGES)) or not isinstance(error, ManyheadsError)
-    if may_pass and _try_again(session, lease, error):
+    """Try again, or give up. Accepted heads stay accepted."""
+    if _try_what_may_pass(session, lease, error):
         return
-    if not may_pass:
-        jobs.bury(session, lease, describe(error))
     if not jobs.is_waiting(session, "publish"):  # otherwise the primary was added since, and has its own try
         publishing.withdraw_candidate(session)
+
+
+def _try_what_may_pass(session: Session, lease: Lease, error: Exception) -> bool:
+    """Try again what may pass by itself; bury what a maintainer must see to, and return False."""
+    if isinstance(error, (BoundExceededError, *OUTAGES)) or not isinstance(error, ManyheadsError):
+        return _try_again(session, lease, error)
+    jobs.bury(session, lease, describe(error))
+    return False
 
 
 def _try_again(session: Session, lease: Lease, error: Exception) -> bool:

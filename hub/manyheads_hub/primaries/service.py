@@ -48,6 +48,20 @@ def list_published(session: Session) -> list[PrimaryInfo]:
     return [_to_info(row) for row in queries.published(session)]
 
 
+def check_first(session: Session, primary: PrimaryArtifact) -> None:
+    """Check that a primary may be the hub's first; the newest may again, which finishes what a kill left or changes nothing.
+
+    Raises:
+        ConflictError: the hub has another.
+    """
+    newest = queries.newest(session)
+    if newest is not None and newest.digest != primary.digest:
+        raise ConflictError(
+            f"this hub has primary {newest.name}@{newest.version} already, and heads may stand on it; measure this one first, "
+            "with `manyheads-hub candidate`, then `promote` it"
+        )
+
+
 def check_new(session: Session, primary: PrimaryArtifact) -> None:
     """Check that a primary may be published; the newest may again, which finishes what a kill left or changes nothing.
 
@@ -68,8 +82,11 @@ def check_new(session: Session, primary: PrimaryArtifact) -> None:
         )
 
 
-def add(session: Session, actor: Actor, primary: PrimaryArtifact, size_bytes: int) -> int:
+def add(session: Session, actor: Actor, primary: PrimaryArtifact, size_bytes: int, *, retention: Digest | None = None) -> int:
     """Add a primary unless it is the newest, its file being in the blob store, and queue the bundle that publishes it.
+
+    Args:
+        retention: the signed report that it is promoted by.
 
     Returns:
         The job that publishes it.
@@ -90,6 +107,8 @@ def add(session: Session, actor: Actor, primary: PrimaryArtifact, size_bytes: in
                 size_bytes=size_bytes,
                 added=clock.now(),
                 published=None,
+                turn=queries.next_turn(session),
+                retention=retention,
             )
         )
         title = f"{manifest.name}@{manifest.version}"
