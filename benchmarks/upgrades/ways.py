@@ -114,7 +114,7 @@ class World:
         self._train(network, name, sides, "primary_learning_rate", PRIMARY_EPOCHS, compatibility=weight)
         return primary.eval()
 
-    def _train(  # noqa: PLR0917 - called here alone
+    def _train(
         self,
         network: nn.Module,
         name: str,

@@ -11,6 +11,7 @@ from manyheads_contributor.commands import (
     fetch_primary,
     import_keras,
     key,
+    migrate,
     package,
     status,
     submit,
@@ -36,6 +37,7 @@ app.command("import-keras")(import_keras.import_keras)
 app.command("fetch-primary")(fetch_primary.fetch_primary)
 app.command("submit")(submit.submit)
 app.command("status")(status.status)
+app.command("migrate")(migrate.migrate)
 app.command("budget")(budget.budget)
 app.command("answer-challenge")(answer_challenge.answer_challenge)
 

@@ -6,17 +6,63 @@ heads' logits. No image of a head's owner is needed. How strongly is for the rec
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from manyheads_contributor.artifacts import read_artifact_file
+from manyheads_contributor.recipe import Recipe, RecipeError
 from manyheads_contributor.samples import Labels
 from manyheads_contributor.train import Objective
-from manyheads_shared.networks import Head, Primary
+from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact, read_head, read_primary
+from manyheads_shared.compute import Compute
+from manyheads_shared.lanes import place
+from manyheads_shared.networks import Head, Primary, load_head, load_primary
 
 MIN_POWER = 1e-6  # of features or logits: what is zero all over has no scale
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The primary that a new one is held to, and heads for it."""
+
+    primary: PrimaryArtifact
+    heads: tuple[HeadArtifact, ...] = ()
+
+    @classmethod
+    def read(cls, primary: Path, heads: Sequence[Path]) -> "Earlier":
+        """Read artifact files.
+
+        Raises:
+            UsageError: there is no such file.
+            FormatError, VerificationError: as `read_primary` and `read_head`.
+        """
+        artifact = read_primary(read_artifact_file(primary))
+        return cls(artifact, tuple(read_head(read_artifact_file(path), artifact) for path in heads))
+
+    def verify_recipe(self, recipe: Recipe) -> None:
+        """Check that a recipe makes a primary of the same images and the same shape.
+
+        Raises:
+            RecipeError: it does not.
+        """
+        for what, expected, found in (
+            ("architecture", self.primary.architecture.name, recipe.architecture),
+            ("preprocessing", self.primary.manifest.preprocessing, recipe.preprocessing),
+        ):
+            if expected != found:
+                raise RecipeError(
+                    f"--compatible-with: expected a recipe with the earlier primary's {what} ({expected}), got {found}; heads "
+                    "can only go on on images and features like theirs"
+                )
+
+    def hold(self, primary: Primary, compute: Compute) -> "CompatiblePrimary":
+        """Begin the training of a primary that is held to this one."""
+        heads = [place(load_head(head, self.primary), compute) for head in self.heads]
+        return CompatiblePrimary(primary, place(load_primary(self.primary), compute), heads)
 
 
 class CompatiblePrimary(nn.Module):

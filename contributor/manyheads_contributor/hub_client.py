@@ -24,6 +24,7 @@ from manyheads_shared.api import (
     BudgetInfo,
     ChallengeAnswer,
     ChallengeInfo,
+    Notice,
     PrimaryInfo,
     Problem,
     SubmissionInfo,
@@ -54,6 +55,7 @@ PAUSES = (
 )  # seconds between attempts that bring no byte: as long as the hub holds a dead upload
 
 _PASSING_STATUS = (408, 429, 500, 502, 503, 504)
+_NOT_FOUND = 404  # of an address that an earlier version does not serve
 _PASSING_CODES = ("upload-offset", "conflict")  # of an upload: another request was, or still is, appending
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -107,6 +109,15 @@ class HubClient:
     def get_submission(self, submission_id: str) -> SubmissionInfo:
         """Return one of the token's owner's submissions."""
         return _parse(self._request("GET", f"{API_PREFIX}/submissions/{submission_id}"), SubmissionInfo)
+
+    def list_notices(self) -> list[Notice]:
+        """Return what the hub's present primary means for the owner's heads; nothing from a hub of an earlier version."""
+        try:
+            return _parse(self._request("GET", f"{API_PREFIX}/notices"), list[Notice])
+        except HubRefusedError as error:
+            if error.status_code != _NOT_FOUND:
+                raise
+            return []
 
     def get_account(self) -> AccountInfo:
         """Return who the token stands for, and what it may."""

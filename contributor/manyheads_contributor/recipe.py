@@ -66,6 +66,10 @@ class Recipe(Value):
     # mislead early stopping in short trainings; a number measures them anew over so many training images (Wu, Johnson 2021)
     batch_norm_images: Annotated[int, Field(ge=0)] = 0
 
+    # beside an earlier primary (`train-primary --compatible-with`): weight of the distance from its features and its heads'
+    # logits, both in units of their mean square, beside a cross-entropy. Without an earlier one it does nothing
+    compatibility: Annotated[float, Field(gt=0, le=1000)] = 1.0  # measured: benchmarks/results/upgrades.md
+
     # when to stop
     max_epochs: Annotated[int, Field(ge=1, le=10_000)] = 100  # paper
     patience: Annotated[int, Field(ge=1)] = (

@@ -43,6 +43,8 @@ class Identity(Value):
     kind: Literal["primary", "head"]
     generator: Name | None  # head only
     primary: DigestField | None  # head only
+    earlier: DigestField | None = None  # primary only: the one that it is held to
+    earlier_heads: tuple[DigestField, ...] = ()  # primary only: heads for that one, whose logits it is held to
     recipe: DigestField
     dataset: DigestField
     split: DigestField
@@ -218,6 +220,8 @@ class RunFolder:
             ("kind", recorded.kind, wanted.kind),
             ("generator", recorded.generator, wanted.generator),
             ("primary", recorded.primary, wanted.primary),
+            ("earlier primary", recorded.earlier, wanted.earlier),
+            ("set of earlier heads", ", ".join(recorded.earlier_heads), ", ".join(wanted.earlier_heads)),
             ("recipe", recorded.recipe, wanted.recipe),
             ("data", recorded.dataset, wanted.dataset),
             ("split", recorded.split, wanted.split),

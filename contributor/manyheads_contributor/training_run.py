@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import safetensors.numpy
 from numpy.typing import NDArray
+from torch import nn
 
 from manyheads_contributor.checkpoint import History, best_epoch
+from manyheads_contributor.compatibility import Compatibly, Earlier
 from manyheads_contributor.examples import (
     Examples,
     degradation_seed,
@@ -25,7 +27,7 @@ from manyheads_contributor.recipe import Recipe
 from manyheads_contributor.run import Identity, Result, Run, RunFolder
 from manyheads_contributor.samples import Labels, Samples, head_labels, primary_labels, read_samples
 from manyheads_contributor.split import Split, split_dataset
-from manyheads_contributor.train import train
+from manyheads_contributor.train import Objective, YesNo, positive_weight, train
 from manyheads_shared import terminal
 from manyheads_shared.architectures import get_architecture
 from manyheads_shared.artifact import PrimaryArtifact, Tensors
@@ -50,26 +52,32 @@ class Begun:
     run: Run  # with a result if it was finished before
 
 
-def train_primary(dataset: Dataset, recipe: Recipe, out: Path, *, device: str = "auto") -> Run:
+def train_primary(dataset: Dataset, recipe: Recipe, out: Path, *, earlier: Earlier | None = None, device: str = "auto") -> Run:
     """Train trunk and detector on real against generated images.
 
     Args:
         dataset: images of both kinds; external ones are left alone.
         recipe: every number.
         out: the run folder; one that holds the same run, unfinished, is gone on with.
+        earlier: a primary whose heads are to go on working; the new one is held to it.
         device: see `choose_training_compute`.
 
     Raises:
+        RecipeError: it does not fit the earlier primary.
         DatasetError: an image cannot be used, or a side has one kind only.
         RunError: `out` holds something else.
         TrainingError: the loss is no longer a number.
     """
-    begun = begin(dataset, recipe, out, device=device, label=primary_labels)
+    if earlier is not None:
+        earlier.verify_recipe(recipe)
+    begun = begin(dataset, recipe, out, device=device, label=primary_labels, earlier=earlier)
     if begun.run.result is not None:
         return begun.run
     train_samples, val_samples = decode(begun)
     statistics: dict[str, NDArray[np.float32]] = {}
-    if recipe.preprocessing.representation == "dct":
+    if earlier is not None:
+        statistics = earlier.primary.part("preprocessing")  # the earlier features are those of images seen so
+    elif recipe.preprocessing.representation == "dct":
         statistics["mean"], statistics["std"] = dct_statistics(train_samples.pixels)  # of the clean training side
     preprocess = Preprocessor(recipe.preprocessing, **statistics)
     network = build_primary(get_architecture(recipe.architecture), recipe.preprocessing.image_size, seed=recipe.seed)
@@ -77,8 +85,12 @@ def train_primary(dataset: Dataset, recipe: Recipe, out: Path, *, device: str = 
         image_examples(train_samples, begun.labels["train"], preprocess, begun.compute, redrawn=recipe),
         image_examples(val_samples, begun.labels["val"], preprocess, begun.compute),
     )
+    learner: nn.Module = network
+    objective: Objective = YesNo(positive_weight(sides[0], recipe, begun.compute))
+    if earlier is not None:
+        learner, objective = earlier.hold(network, begun.compute), Compatibly(objective, recipe.compatibility)
     rate = recipe.primary_learning_rate
-    history = train(network, sides, recipe, learning_rate=rate, compute=begun.compute, folder=begun.folder)
+    history = train(learner, sides, recipe, learning_rate=rate, compute=begun.compute, folder=begun.folder, objective=objective)
     tensors = primary_tensors(network) | {f"preprocessing.{name}": value for name, value in statistics.items()}
     return finish(begun, tensors, history)
 
@@ -133,6 +145,7 @@ def begin(
     device: str,
     label: Callable[[Sequence[Item]], Labels],
     head: tuple[str, PrimaryArtifact] | None = None,
+    earlier: Earlier | None = None,
 ) -> Begun:
     """Split, label, and open the run folder; say what begins."""
     compute = choose_training_compute(device, recipe.precision)
@@ -152,6 +165,8 @@ def begin(
             kind="head" if head else "primary",
             generator=generator,
             primary=primary.digest if primary else None,
+            earlier=earlier.primary.digest if earlier else None,
+            earlier_heads=tuple(each.digest for each in earlier.heads) if earlier else (),
             recipe=recipe.digest,
             dataset=dataset.digest,
             split=split.digest,

@@ -11,7 +11,7 @@ from manyheads_shared.terminal import EXIT_NO, print_json, stderr, stdout
 
 if TYPE_CHECKING:
     from manyheads_contributor.hub_client import HubClient
-    from manyheads_shared.api import EvaluationInfo, ShareInfo, SubmissionInfo
+    from manyheads_shared.api import EvaluationInfo, Notice, ShareInfo, SubmissionInfo
 
 POLL_SECONDS = 2.0
 MAX_POLL_SECONDS = 15.0
@@ -42,7 +42,7 @@ def status(
 ) -> None:
     """Show what became of a submission: its state, the reasons, the hub's figures. Exit code 1 when it was refused or failed.
 
-    Without ID, list your submissions, newest first.
+    Without ID, list your submissions, newest first, and what the hub's present primary asks of you.
 
     Example: manyheads-contributor status 3f0a9c1d2b4e --hub https://hub.example --token-file token --wait
     """
@@ -53,7 +53,7 @@ def status(
         raise UsageError("--wait waits for one submission; name it, `status` without --wait lists yours")
     with HubClient(hub, read_token(token_file)) as client:
         if submission_id is None:
-            _show_all(client.list_submissions(), as_json=as_json)
+            _show_all(client.list_submissions(), client.list_notices(), as_json=as_json)
             return
         info = client.get_submission(submission_id)
         if wait:
@@ -111,10 +111,12 @@ def _line(info: "SubmissionInfo") -> str:
     return f"submission {info.id}, {info.generator.title}: {_WORDS[info.state]}{queue}"
 
 
-def _show_all(submissions: "list[SubmissionInfo]", *, as_json: bool) -> None:
+def _show_all(submissions: "list[SubmissionInfo]", notices: "list[Notice]", *, as_json: bool) -> None:
     if as_json:
         print_json([info.model_dump(mode="json") for info in submissions])
         return
+    for notice in notices:
+        stdout.print(f"notice: {notice.message}", soft_wrap=True, markup=False)
     for info in submissions:
         stdout.print(f"{_line(info)}, {info.created}", soft_wrap=True, markup=False)
     if not submissions:

@@ -59,7 +59,7 @@ def submit(
         if dry_run:
             _show_plan(client, offer, as_json=as_json)
             return
-        sent = _upload(client, offer)
+        sent = send(client, offer)
         info = client.submit(offer.request)
     if as_json:
         print_json({"sent_bytes": sent} | info.model_dump(mode="json"))
@@ -79,7 +79,7 @@ def _refuse_other_primary(client: "HubClient", offer: "Offer") -> None:
         raise PrimaryMismatchError(offer.manifest.generator.title, offer.manifest.primary, current.digest)
 
 
-def _upload(client: "HubClient", offer: "Offer") -> int:
+def send(client: "HubClient", offer: "Offer") -> int:
     """Upload what the hub does not hold; return how many bytes were sent."""
     from concurrent.futures import ThreadPoolExecutor, as_completed
 
