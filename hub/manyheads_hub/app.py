@@ -21,6 +21,7 @@ from manyheads_hub.monitoring import probes
 from manyheads_hub.monitoring.requests import ObservedRequests, RequestMeter
 from manyheads_hub.pages import desk
 from manyheads_hub.pages import routes as pages
+from manyheads_hub.pages import upgrades as upgrade_pages
 from manyheads_hub.primaries import routes as primaries
 from manyheads_hub.problems import MEDIA_TYPE, add_handlers
 from manyheads_hub.rate_limit import RateLimit, read_storage
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(_router, responses=PROBLEMS)
     app.include_router(bundles.tuf_router, responses=PROBLEMS)
     app.include_router(pages.router)
+    app.include_router(upgrade_pages.router)
     app.include_router(probes.router)
     app.include_router(desk.router)
     return app

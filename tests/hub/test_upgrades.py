@@ -20,14 +20,15 @@ from manyheads_hub.evaluations.policy import read_policy, write_policy
 from manyheads_hub.evaluations.worker import Worker, finish_job
 from manyheads_hub.hub import Hub, open_hub
 from manyheads_hub.publishing import prepare
+from manyheads_hub.signing.keyring import EVALUATION
 from manyheads_hub.tables import BundleRow, HeadRow, JobRow, PrimaryRow, PublishedObjectRow
 from manyheads_hub.upgrades import candidates, promotion, queries
 from manyheads_hub.upgrades.reports import read_report
 from manyheads_shared.artifact import read_primary
 from manyheads_shared.bundle import BundleManifest, CarryingManifest, read_manifest, verify_bundle
-from manyheads_shared.digest import digest_bytes
-from manyheads_shared.retention import RetentionReport
-from tests.support.live_hub import MAINTAINER, Owner, enrol, find, make_hub, package, submit, work
+from manyheads_shared.digest import digest_bytes, hex_of
+from manyheads_shared.retention import RetentionReport, verify_retention
+from tests.support.live_hub import MAINTAINER, Api, Owner, enrol, find, make_hub, package, serving, submit, work
 from tests.support.makers import make_generator
 from tests.support.world import compatible_primary, trained_head, trained_primary
 
@@ -291,3 +292,30 @@ def test_a_measurement_that_fails_says_why(hub: Hub) -> None:
     with hub.database.read() as session:
         row = candidates.get_row(session, "tiny", "7")
         assert (row.state, "expected JSON" in str(row.error)) == ("failed", True)
+
+
+def test_the_pages_show_candidates_reports_and_how_heads_stand(listed: Hub, ada: Owner) -> None:
+    report = measure(listed)
+    promote(listed, report)
+    listed.database.close()
+    with serving(listed.settings.folder) as url, Api(url, ada.token) as api:
+        upgrades, page = api.get("/upgrades").text, api.get(f"/retention/{hex_of(report.candidate)}").text
+        assert ("compatible" in upgrades, "tiny@7" in upgrades) == (True, True)
+        assert ("It may be promoted" in page, "alpha" in page) == (True, True)
+        assert api.get("/retention/nothing").status_code == 404
+        assert "Carried over" in api.get("/bundles/3").text
+
+        signed = api.get(f"/v1/primaries/{report.candidate}/retention").content
+        assert verify_retention(signed, listed.keyring.evaluation_key()).report == report
+        cells = api.get(f"/v1/primaries/{report.candidate}/compatibility").json()
+        assert [(cell["compatibility"], cell["way"]) for cell in cells] == [("compatible", "straight")]
+        assert [each["state"] for each in api.get("/v1/candidates").json()] == ["promoted"]
+        assert "migrate --accept" in api.get("/v1/notices").json()[0]["message"]
+        assert api.get("/v1/catalogue/alpha").json()["note"] == "made for primary tiny@1; bundles of tiny@7 run it straight"
+
+
+def test_a_report_is_signed_again_once_the_hubs_evaluation_key_is_replaced(listed: Hub) -> None:
+    promote(listed, measure(listed))
+    listed.keyring.add(EVALUATION)
+    publish(listed)
+    assert isinstance(latest(listed), CarryingManifest)  # verified with the one key that a bundle carries

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 from typer import Typer
-from typer.testing import CliRunner, Result
+from typer.testing import CliRunner
 
 from manyheads_client.cli import app as client
 from manyheads_contributor.cli import app as contributor

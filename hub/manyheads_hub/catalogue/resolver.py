@@ -9,6 +9,7 @@ from manyheads_hub.catalogue.service import to_entry
 from manyheads_hub.errors import NoFittingHeadError, NotFoundError
 from manyheads_hub.primaries import service as primaries
 from manyheads_hub.tables import HeadRow
+from manyheads_hub.upgrades import queries as upgrades
 from manyheads_shared.api import Resolution
 from manyheads_shared.digest import Digest
 
@@ -31,6 +32,12 @@ def resolve(session: Session, generator: str, primary: Digest | None) -> Resolut
     if not heads:
         raise NotFoundError(f"no head of {generator} in the catalogue; it lists every name")
     fitting = [row for state in USABLE for row in heads if row.state == state and row.primary == on.digest]
+    for row, standing in upgrades.carried_heads(session, on.digest):
+        if row.generator == generator and not fitting:
+            made_for = primaries.get_published(session, row.primary).title
+            return Resolution(
+                head=to_entry(row), note=f"made for primary {made_for}; bundles of {on.title} run it {standing.way}"
+            )
     if not fitting:
         raise NoFittingHeadError(f"no head of {generator} can be used on primary {on.title}: {_tell(session, heads)}")
     best = fitting[0]

@@ -54,13 +54,15 @@ def publish_bundle(folder: Folder, *, dry_run: DryRun = False, as_json: AsJson =
     from manyheads_hub.evaluations import jobs
     from manyheads_hub.hub import open_hub
     from manyheads_hub.primaries import queries as primaries
+    from manyheads_hub.upgrades import queries as upgrades
 
     with open_hub(folder) as hub:
         hub.suite_folder()
         if dry_run:
             with hub.database.read() as session:
                 row = primaries.newest(session)
-                heads = [] if row is None else catalogue.listed_heads(session, row.digest)
+                heads = [] if row is None else [*catalogue.listed_heads(session, row.digest)]
+                heads += [] if row is None else [head for head, _ in upgrades.carried_heads(session, row.digest)]
             titles = ", ".join(f"{head.generator}@{head.version}" for head in heads) or "no heads"
             say(f"would publish a bundle of {titles}", as_json=as_json)
             return
