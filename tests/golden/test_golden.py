@@ -15,18 +15,19 @@ from manyheads_client.store import Store
 from manyheads_hub.audit.chain import AuditEntry
 from manyheads_hub.webhooks.outbox import Event
 from manyheads_shared.artifact import read_head, read_primary, write_head, write_primary
-from manyheads_shared.bundle import BundleManifest, VerifiedBundle, verify_bundle
+from manyheads_shared.bundle import BundleManifest, VerifiedBundle, read_manifest, verify_bundle
 from manyheads_shared.calibration import BoundedCalibration, Calibration, FullCalibration, Sides, read_calibration
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.decision import Answer, State, decide
 from manyheads_shared.digest import Digest, digest_bytes, hex_of
 from manyheads_shared.document import Document
-from manyheads_shared.evidence import EvidenceRecord, FailureRecord, Instrument
+from manyheads_shared.evidence import EvidenceRecord, FailureRecord, Instrument, read_instrument
 from manyheads_shared.evidence_v1 import EvidenceRecordV1
 from manyheads_shared.image import decode_image
 from manyheads_shared.key_proof import verify_key_proof
 from manyheads_shared.keys import parse_public_key
 from manyheads_shared.recall import Recall
+from manyheads_shared.retention import verify_retention
 from manyheads_shared.rungs import Rung
 from manyheads_shared.scoring import Scorer
 from manyheads_shared.seal import verify_seal
@@ -51,6 +52,7 @@ SHA256 = {
     "picture.png": "3fb1bfb1af0b675045cb6442db59e4eac688efdec99ce0864abb2e12a9610b70",
     "primary-dct.safetensors": "5531b9de492f4148fe76d50d59ed48bfd9d0d30919d62ec4965d4f80ad8bb863",
     "primary.safetensors": "45af06d78368884dd25bc3893375ea6bde67c8f27a3eb2cda8ca626e24485ee5",
+    "retention.json": "ad025c4c623995488fd663ba6fb3849d294790312ff6fb10fd4b8cdc87fadd1a",
     "saliency.safetensors": "6358c7e69138511118e961fe578744e09a9c47e6de94692e963dfd045d9c4216",
 }
 DOCUMENTS: dict[str, type[Document]] = {
@@ -69,15 +71,45 @@ DOCUMENTS: dict[str, type[Document]] = {
 V2 = Path(__file__).parent / "v2"
 SHA256_V2 = {
     "calibration.json": "224e1b04753fb62453ee9a73f1c4698bd95da3e19f94d8393e8e323de3c69185",
+    "bundle.json": "4797c04c2ba7ce9f94ee39e5d05dc6b538600b17751527c917dbfe445c661b60",
     "evidence.json": "4672e0714c90987db45f48351d80050325f9165a7f3233cae308c9c034f0e97e",
+    "instrument.json": "e58d39862c6b65df7d7a43a21403104df112ec5d694ffb33e2df18f4691c006f",
+    "later-calibration.json": "b7f8df02ac1aa610a34694b5e19541a7f69f206dc93f52accb7fb9a4d4d24522",
+    "later-primary.safetensors": "38ebe606ebd156ad9d8115d5285a606e4147ea7195f452f4e5cc556a890b4b47",
 }
 V3 = Path(__file__).parent / "v3"
+CARRIED_LOGITS = (-0.15821, -0.20201)
 SHA256_V3 = {"calibration.json": "b7a454367cfa59b0199d27a1f2821eeceacac3aa11da419c735814dc1cc876cf"}
 
 
 def _bundle() -> VerifiedBundle:
     objects = {digest_bytes(path.read_bytes()): path.read_bytes() for path in V1.iterdir()}
     return verify_bundle((V1 / "bundle.json").read_bytes(), objects.__getitem__)
+
+
+def test_a_bundle_of_version_2_carries_a_head_over_and_its_report_is_verified() -> None:
+    objects = {digest_bytes(path.read_bytes()): path.read_bytes() for path in (*V1.iterdir(), *V2.iterdir())}
+    data = (V2 / "bundle.json").read_bytes()
+    bundle = verify_bundle(data, objects.__getitem__)
+    report = verify_retention((V1 / "retention.json").read_bytes(), parse_public_key(bundle.manifest.hub_key)).report
+
+    assert read_manifest(data).to_bytes() == data
+    assert [(each.entry.generator.title, each.passage and each.passage.way) for each in bundle.heads] == [
+        ("golden@1", "straight")
+    ]
+    assert (report.candidate, report.heads[0].compatibility) == (bundle.primary.digest, "compatible")
+    heads = [head.artifact for head in bundle.heads]
+    scorer = Scorer(bundle.primary, heads, choose_compute("cpu", "float32"), passages=bundle.passages)
+    picture = decode_image((V1 / "picture.png").read_bytes())
+    np.testing.assert_allclose(scorer.score([picture.pixels])[0], CARRIED_LOGITS, rtol=1e-3)
+
+
+def test_an_instrument_of_version_2_names_what_a_head_was_run_through() -> None:
+    data = (V2 / "instrument.json").read_bytes()
+    instrument = read_instrument(data)
+
+    assert instrument.to_bytes() == data
+    assert [(each.way, each.primary.version) for each in instrument.carried_heads] == [("straight", "0")]
 
 
 def test_the_golden_files_are_those_that_were_written() -> None:

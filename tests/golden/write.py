@@ -23,7 +23,15 @@ from manyheads_client.store import HeldMetadata
 from manyheads_hub.audit.chain import AuditEntry
 from manyheads_hub.webhooks.outbox import Event
 from manyheads_shared.artifact import PrimaryArtifact, Tensors, read_head, read_primary, write_head, write_primary
-from manyheads_shared.bundle import BUNDLE_TARGET, BundleHead, BundleManifest, LeftOut, object_target
+from manyheads_shared.bundle import (
+    BUNDLE_TARGET,
+    BundleHead,
+    BundleManifest,
+    Carried,
+    CarryingManifest,
+    LeftOut,
+    object_target,
+)
 from manyheads_shared.calibration import (
     BoundedCalibration,
     BoundedEvidence,
@@ -52,6 +60,7 @@ from manyheads_shared.networks import load_primary
 from manyheads_shared.preprocess import Preprocessor
 from manyheads_shared.ratio_bounds import bound_ratio
 from manyheads_shared.recall import BundleSpan, Recall
+from manyheads_shared.retention import sign_retention
 from manyheads_shared.scoring import Scorer
 from manyheads_shared.seal import CustodyHead, Seal, sign_seal
 from manyheads_shared.statements import (
@@ -62,7 +71,8 @@ from manyheads_shared.statements import (
     sign_hub_statement,
     sign_owner_statement,
 )
-from tests.support.evidence import make_instrument, make_record
+from tests.support.carrying import make_retention
+from tests.support.evidence import make_carrying_instrument, make_instrument, make_record
 from tests.support.makers import NO_DIGEST, TIME, make_generator, make_head, make_images, make_primary
 
 FOLDER = Path(__file__).parent
@@ -81,8 +91,8 @@ def _awake(tensors: Tensors) -> dict[str, NDArray[np.float32]]:
     }
 
 
-def _primary_bytes(architecture: str, size: int) -> bytes:
-    asleep = make_primary(architecture, seed=2022, size=size)
+def _primary_bytes(architecture: str, size: int, seed: int = 2022) -> bytes:
+    asleep = make_primary(architecture, seed=seed, size=size)
     awake = read_primary(write_primary(asleep.manifest, _awake(asleep.tensors)))
     probe = measure_probe(load_primary(awake), Preprocessor.of(awake), choose_compute("cpu", "float32"))
     return write_primary(awake.manifest.model_copy(update={"probe": probe}), awake.tensors)
@@ -405,6 +415,28 @@ def write_v3(folder: Path) -> None:
         heads_evidence={head: bounded(evidence) for head, evidence in second.heads_evidence.items()},
     )
     (folder / "calibration.json").write_bytes(calibration.to_bytes())
+
+
+def write_golden_upgrade() -> None:
+    """Write the bundle that carries the golden head over to another primary, its report and an instrument with it; once."""
+    first = BundleManifest.from_bytes((FOLDER / "v1" / "bundle.json").read_bytes())
+    hub, calibration = _signer(2), Calibration.from_bytes((FOLDER / "v1" / "calibration.json").read_bytes())
+    later = _primary_bytes("khoo2022-pixel", 32, seed=2026)
+    moved = calibration.model_copy(update={"primary": digest_bytes(later)})
+    report = sign_retention(make_retention(first, later), hub)
+    carried = Carried(head=first.heads[0].head, primary=first.primary, way="straight", until=None)
+    fields = {name: getattr(first, name) for name in BundleManifest.model_fields if name not in ("format", "sequence")}
+    fields |= {"primary": digest_bytes(later), "calibration": moved.digest, "retention": digest_bytes(report)}
+    bundle = CarryingManifest.new(**fields, sequence=8, carried=(carried,))
+    for path, data in (
+        (FOLDER / "v1" / "retention.json", report),
+        (FOLDER / "v2" / "later-primary.safetensors", later),
+        (FOLDER / "v2" / "later-calibration.json", moved.to_bytes()),
+        (FOLDER / "v2" / "bundle.json", bundle.to_bytes()),
+        (FOLDER / "v2" / "instrument.json", make_carrying_instrument().to_bytes()),
+    ):
+        with path.open("xb") as stream:
+            stream.write(data)
 
 
 WRITERS = {"v1": write, "v2": write_v2, "v3": write_v3}

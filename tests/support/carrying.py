@@ -9,7 +9,9 @@ from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.passage import Way
 from manyheads_shared.retention import (
     AreaResult,
+    DetectorChange,
     Figures,
+    Floor,
     HeadRetention,
     LossResult,
     RetentionReport,
@@ -30,9 +32,20 @@ def make_figures(auroc: float = 0.99) -> Figures:
     return Figures(threshold=0.5, recall=ALL, photographs=NONE, worst=None, auroc=area, contradiction=None)
 
 
+def make_change(source: str = "old") -> DetectorChange:
+    area = AreaResult(value=0.98, lower=0.97, upper=0.99)
+    return DetectorChange(
+        source=source, external=False, recall_before=ALL, recall=ALL, auroc_before=area, auroc=area, loss=make_loss(0.0)
+    )
+
+
+def make_loss(value: float = 0.005) -> LossResult:
+    return LossResult(value=value, lower=value - 0.006, upper=value + 0.006)
+
+
 def make_retention(bundle: BundleManifest, candidate: bytes = LATER, way: Way = "straight") -> RetentionReport:
     """A report that lets every head of a bundle be run one way on a later primary."""
-    loss = LossResult(value=0.005, lower=-0.001, upper=0.011)
+    floor = Floor(code="retention", subject="", limit=0.8, found=1.0, met=True, message="all listed heads are compatible")
     return RetentionReport.new(
         hub=bundle.hub,
         candidate=digest_bytes(candidate),
@@ -43,7 +56,7 @@ def make_retention(bundle: BundleManifest, candidate: bytes = LATER, way: Way = 
         policy=NO_DIGEST,
         max_loss=0.02,
         min_auroc=0.8,
-        detector=(),
+        detector=(make_change(),),
         photographs=NONE,
         heads=tuple(
             HeadRetention(
@@ -51,13 +64,13 @@ def make_retention(bundle: BundleManifest, candidate: bytes = LATER, way: Way = 
                 head=entry.head,
                 primary=bundle.primary,
                 before=make_figures(),
-                ways=(WayMeasured(way=way, figures=make_figures(0.985), loss=loss, reasons=()),),
+                ways=(WayMeasured(way=way, figures=make_figures(0.985), loss=make_loss(), reasons=()),),
                 compatibility="compatible",
                 way=way,
             )
             for entry in bundle.heads
         ),
-        floors=(),
+        floors=(floor,),
         created=TIME,
     )
 

@@ -9,6 +9,8 @@ from manyheads_shared.decision import Answer, State
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.evidence import (
     CalibrationUsed,
+    CarriedUsed,
+    CarryingInstrument,
     Credentials,
     EvidenceRecord,
     HeadUsed,
@@ -20,6 +22,7 @@ from manyheads_shared.evidence import (
     Trial,
     UpdateMetadata,
 )
+from manyheads_shared.retention import AreaResult, LossResult
 from manyheads_shared.rungs import Rung
 from manyheads_shared.statements import Bound, SourceResult
 from tests.support.makers import NO_DIGEST, TIME, make_generator
@@ -77,6 +80,23 @@ def make_instrument(**change: Any) -> Instrument:
         "warnings": ("The threshold of golden@1 rests on 150 images.",),
     }
     return Instrument.new(**(fields | change))
+
+
+def make_carrying_instrument(**change: Any) -> CarryingInstrument:
+    """The same bundle, its head carried over from an earlier primary."""
+    fields = {name: getattr(make_instrument(), name) for name in Instrument.model_fields if name != "format"}
+    carried = CarriedUsed(
+        head=digest_bytes(b"head"),
+        primary=PrimaryUsed(
+            digest=digest_bytes(b"earlier"), name="tiny", version="0", architecture="khoo2022-pixel", image_size=32
+        ),
+        way="straight",
+        until=None,
+        recall=RECALL,
+        auroc=AreaResult(value=0.985, lower=0.975, upper=0.995),
+        loss=LossResult(value=0.005, lower=-0.001, upper=0.011),
+    )
+    return CarryingInstrument.new(**fields | {"retention": digest_bytes(b"retention"), "carried": (carried,)} | change)
 
 
 def make_record(**change: Any) -> EvidenceRecord:
