@@ -23,19 +23,20 @@ from manyheads_hub.webhooks.outbox import EVENTS, TEST_EVENT, Event
 from manyheads_shared import errors as shared_errors
 from manyheads_shared import terminal
 from manyheads_shared.api import Message
-from manyheads_shared.bundle import BundleManifest
+from manyheads_shared.bundle import BundleManifest, CarryingManifest
 from manyheads_shared.calibration import BoundedCalibration, Calibration, FullCalibration
 from manyheads_shared.canonical import to_canonical
 from manyheads_shared.degradations import PROFILES
 from manyheads_shared.digest import Digest
 from manyheads_shared.document import Document
 from manyheads_shared.errors import ManyheadsError
-from manyheads_shared.evidence import EvidenceRecord, FailureRecord, Instrument
+from manyheads_shared.evidence import CarryingInstrument, EvidenceRecord, FailureRecord, Instrument
 from manyheads_shared.evidence_v1 import EvidenceRecordV1
 from manyheads_shared.key_proof import KeyProof
 from manyheads_shared.keys import generate_key, parse_public_key
 from manyheads_shared.manifest import HeadManifest, PrimaryManifest
 from manyheads_shared.recall import Recall
+from manyheads_shared.retention import RetentionReport
 from manyheads_shared.seal import Seal
 from manyheads_shared.statements import (
     ANSWER_PREDICATE,
@@ -59,6 +60,9 @@ READERS: dict[str, type[Document]] = {
         FullCalibration,
         BoundedCalibration,
         BundleManifest,
+        CarryingManifest,
+        CarryingInstrument,
+        RetentionReport,
         PackIndex,
         Seal,
         CustodyEntry,
