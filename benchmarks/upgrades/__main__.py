@@ -70,10 +70,11 @@ def measure_seed(world: World) -> dict[str, Any]:
     primaries: dict[str, Callable[[], Primary]] = {
         "earlier": world.earlier,
         "same-trunk": world.same_trunk,
-        "compatible-1-heads": lambda: world.compatible(1.0, with_heads=True),
+        "compatible-0.1-heads": lambda: world.compatible(0.1, with_heads=True),
         "unconstrained": world.unconstrained,
         "continued": world.continued,
-        "compatible-1": lambda: world.compatible(1.0, with_heads=False),
+        "compatible-1-heads": lambda: world.compatible(1.0, with_heads=True),
+        "compatible-0.1": lambda: world.compatible(0.1, with_heads=False),
     }
     for name, train in primaries.items():
         primary = train()
@@ -82,7 +83,6 @@ def measure_seed(world: World) -> dict[str, Any]:
             "old_heads": measure.old_heads(name, primary),
             "new_heads": measure.new_heads(name, primary),
         }
-        print(json.dumps({world.seed: {name: found[name]}}), flush=True)
         if name in ("unconstrained", "continued"):
             for kind in ADAPTERS:
                 adapter = world.adapter(kind, name, primary, list(measure.heads.values()))

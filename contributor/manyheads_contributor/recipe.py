@@ -68,7 +68,7 @@ class Recipe(Value):
 
     # beside an earlier primary (`train-primary --compatible-with`): weight of the distance from its features and its heads'
     # logits, both in units of their mean square, beside a cross-entropy. Without an earlier one it does nothing
-    compatibility: Annotated[float, Field(gt=0, le=1000)] = 1.0  # measured: benchmarks/results/upgrades.md
+    compatibility: Annotated[float, Field(gt=0, le=1000)] = 0.1  # measured: benchmarks/results/upgrades.md
 
     # when to stop
     max_epochs: Annotated[int, Field(ge=1, le=10_000)] = 100  # paper

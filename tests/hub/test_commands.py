@@ -150,7 +150,7 @@ def calibrated_on(hub: Hub) -> str:
         ("publish-bundle",),
         ("yank", "alpha@1", "--reason", "claims cats"),
         ("suite", "SUITE"),
-        ("publish-primary", "PRIMARY"),
+        ("candidate", "PRIMARY"),
         ("enrol", "bob", "--key", "KEY", "--generator", "delta"),
     ],
 )

@@ -26,6 +26,7 @@ EVERY_PAGE = (
     "/bundles",
     "/bundles/1",
     "/bundles/3",
+    "/upgrades",
     "/nowhere",
 )
 VOID = {"meta", "link", "img", "br", "input", "hr"}

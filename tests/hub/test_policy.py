@@ -39,11 +39,12 @@ def test_a_wrong_policy_is_refused_with_its_file_and_the_reason(tmp_path: Path, 
     assert str(path) in str(caught.value)
 
 
-def test_a_policy_of_version_1_is_read_and_what_it_did_not_know_has_its_default(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_policy_of_an_earlier_version_is_read_and_what_it_did_not_know_has_its_default(tmp_path: Path, version: int) -> None:
     path = tmp_path / "policy.json"
-    path.write_text('{"format": "manyheads.policy/1", "min_proofs": 30}')
+    path.write_text(f'{{"format": "manyheads.policy/{version}", "min_proofs": 30}}')
     assert read_policy(path) == Policy.new(min_proofs=30)
-    assert read_policy(path).format == "manyheads.policy/2"
+    assert read_policy(path).format == "manyheads.policy/3"
 
 
 def test_a_policy_names_degradations_that_are_there(tmp_path: Path) -> None:

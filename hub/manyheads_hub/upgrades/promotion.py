@@ -22,7 +22,6 @@ from manyheads_shared import clock
 from manyheads_shared.artifact import PrimaryArtifact
 from manyheads_shared.retention import HeadRetention, RetentionReport
 
-GRACE = "grace"  # the subject of the job that publishes once a grace period is over
 _DAY_SECONDS = 86_400
 
 
@@ -76,8 +75,8 @@ def promote(
     until = clock.write_time(clock.read_time(clock.now()) + timedelta(days=grace_days))
     for each in report.heads:
         _write_standing(session, actor, report, each, until if each.way == "beside" else None)
-    if any(each.way == "beside" for each in report.heads):
-        end_grace_later(session, grace_days * _DAY_SECONDS)
+    if any(each.way == "beside" for each in report.heads):  # a bundle when their time is over leaves them out
+        jobs.enqueue(session, "publish", f"after {until}", after=grace_days * _DAY_SECONDS + 1)
     return job
 
 
@@ -114,11 +113,6 @@ def check_way_back(session: Session) -> tuple[PrimaryRow, PrimaryRow]:
     if present is None or before is None:
         raise ConflictError("this hub had no other primary before; there is nothing to go back to")
     return present, before
-
-
-def end_grace_later(session: Session, seconds: float) -> None:
-    """Queue a bundle for when a grace period is over: it leaves the heads out whose time it was."""
-    jobs.enqueue(session, "publish", GRACE, after=seconds + 1)
 
 
 def _write_standing(session: Session, actor: Actor, report: RetentionReport, found: HeadRetention, until: str | None) -> None:

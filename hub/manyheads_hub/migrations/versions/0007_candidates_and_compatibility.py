@@ -34,7 +34,7 @@ def upgrade() -> None:
         sa.Column("primary", sa.String(length=71), nullable=False),
         sa.Column("compatibility", sa.String(), nullable=False),
         sa.Column("way", sa.String(), nullable=True),
-        sa.Column("loss", sa.Float(), nullable=True),
+        sa.Column("loss", sa.Double(), nullable=True),
         sa.Column("until", sa.String(), nullable=True),
         sa.PrimaryKeyConstraint("head", "primary", name=op.f("pk_compatibility")),
     )
