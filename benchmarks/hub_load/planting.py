@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from manyheads_hub import publishing
+from manyheads_hub import editions, publishing
 from manyheads_hub.auth import Caller, authenticate, to_caller
 from manyheads_hub.evaluations import assessment, jobs
 from manyheads_hub.evaluations.challenges import Passed
@@ -78,7 +78,7 @@ class Orchard:
         """Publish a bundle of all that is planted."""
         hub = self.hub
         suite = load_suite(hub.suite_folder(), {})
-        edition = publishing.Edition(self.primary, tuple(self._in_order()), suite, read_policy(hub.settings.policy))
+        edition = editions.Edition(self.primary, tuple(self._in_order()), suite, read_policy(hub.settings.policy))
         with publishing.publishing_alone(hub) as verify:
             return publishing.publish(
                 hub,
@@ -181,7 +181,7 @@ LOOK = Look("real", SIZE, Condition(width=SIZE, height=SIZE, jpeg_quality=None, 
 class _Degraded(Mapping[Digest | None, Scores]):
     """Scores of any head on any rung, drawn when they are asked for: drawing must not be what is measured."""
 
-    def __init__(self, edition: publishing.Edition) -> None:
+    def __init__(self, edition: editions.Edition) -> None:
         self._heads: dict[Digest | None, HeadArtifact | None] = {None: None, **{head.digest: head for head in edition.heads}}
         self._edition = edition
         self._last: tuple[Digest | None, Scores] | None = None  # every rung of one head is asked for in a row
@@ -199,7 +199,7 @@ class _Degraded(Mapping[Digest | None, Scores]):
 
 
 def _draw_scores(
-    edition: publishing.Edition, head: HeadArtifact | None, parts: tuple[Part, ...] = ("calibration", "test")
+    edition: editions.Edition, head: HeadArtifact | None, parts: tuple[Part, ...] = ("calibration", "test")
 ) -> Scores:
     """Scores of photographs, of another generator's images, and of the head's own."""
     own = head.manifest.generator.name if head else "gamma"

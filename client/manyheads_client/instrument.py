@@ -21,7 +21,10 @@ from manyheads_shared.evidence import (
     UpdateMetadata,
 )
 from manyheads_shared.image import DECODER
+from manyheads_shared.passage import Way
 from manyheads_shared.support import find_validated
+
+NAMED = 12  # heads in one warning; the instrument has all of them
 
 if TYPE_CHECKING:
     from manyheads_shared.compute import Compute
@@ -144,13 +147,13 @@ def warn_of_thresholds(bundle: Bundle) -> Iterator[str]:
 
 def warn_of_carried(bundle: Bundle) -> Iterator[str]:
     """Say which heads were made for another primary, and how they are run."""
+    by_way: dict[Way, list[str]] = {}
     for head in bundle.verified.heads:
         if head.passage:
-            made_for = head.passage.earlier.manifest
-            yield (
-                f"{head.entry.generator.title} was made for primary {made_for.name} {made_for.version}; it is run "
-                f"{way_in_words(head.passage.way)}."
-            )
+            by_way.setdefault(head.passage.way, []).append(head.entry.generator.title)
+    for way, titles in sorted(by_way.items()):
+        more = f" and {len(titles) - NAMED} more" if len(titles) > NAMED else ""
+        yield f"Made for an earlier primary: {', '.join(titles[:NAMED])}{more}; run {way_in_words(way)}."
 
 
 def warn_of_age(metadata: UpdateMetadata | None, moment: datetime | None = None) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from manyheads_hub import publishing
+from manyheads_hub import editions, publishing
 from manyheads_hub.audit import log
 from manyheads_hub.bundles import queries
 from manyheads_hub.bundles import service as bundles
@@ -241,14 +241,14 @@ def test_a_publication_that_kills_its_workers_is_given_up_and_its_primary_withdr
 
 def test_a_head_yanked_while_it_is_measured_is_not_published(hub: Hub, ada: Owner) -> None:
     accept(hub, ada)
-    edition = publishing.prepare(hub)
+    edition = editions.prepare(hub)
     with hub.database.write() as session:
         lifecycle.yank(session, MAINTAINER, "alpha", "1", "claims cats")
     publish_edition(hub, edition)
     assert latest(hub).heads == ()
 
 
-def publish_edition(hub: Hub, edition: publishing.Edition, meanwhile: Callable[[], None] = lambda: None) -> None:
+def publish_edition(hub: Hub, edition: editions.Edition, meanwhile: Callable[[], None] = lambda: None) -> None:
     """Publish, with something that happens after measuring, while the lock is held."""
     with publishing.publishing_alone(hub) as verify:
         measured = measure_catalogue(edition.primary, edition.heads, edition.suite, choose_compute())
@@ -267,7 +267,7 @@ def test_a_publisher_whose_lock_is_lost_while_it_measures_publishes_nothing(hub:
         with hub.database.write() as session:
             lifecycle.yank(session, MAINTAINER, "alpha", "1", "claims cats")
 
-    edition = publishing.prepare(hub)
+    edition = editions.prepare(hub)
     with pytest.raises(UnavailableError):
         publish_edition(hub, edition, lose_the_lock)
     assert (latest(hub).sequence, len(latest(hub).heads)) == (2, 1)
@@ -281,7 +281,7 @@ def test_a_publisher_that_is_overtaken_while_it_signs_leads_no_client_to_its_bun
 ) -> None:
     submit(hub, ada, package(ada, make_generator("alpha")))
     assert Worker(hub).run_once("evaluate")
-    edition, sign = publishing.prepare(hub), TufRepository.publish
+    edition, sign = editions.prepare(hub), TufRepository.publish
 
     def overtaken(*arguments: Any) -> None:
         """The database is restarted just before the repository is locked; another worker takes the row for cut short."""

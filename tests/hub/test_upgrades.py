@@ -14,12 +14,12 @@ from sqlalchemy import select
 from manyheads_hub.audit import log
 from manyheads_hub.bundles import queries as bundle_queries
 from manyheads_hub.catalogue import lifecycle
+from manyheads_hub.editions import prepare
 from manyheads_hub.errors import ConflictError, NotReadyError, PromotionRefusedError
 from manyheads_hub.evaluations import jobs
 from manyheads_hub.evaluations.policy import read_policy, write_policy
 from manyheads_hub.evaluations.worker import Worker, finish_job
 from manyheads_hub.hub import Hub, open_hub
-from manyheads_hub.publishing import prepare
 from manyheads_hub.signing.keyring import EVALUATION
 from manyheads_hub.tables import BundleRow, HeadRow, JobRow, PrimaryRow, PublishedObjectRow
 from manyheads_hub.upgrades import candidates, promotion, queries

@@ -11,8 +11,8 @@ from manyheads_contributor.cli import app as contributor
 from manyheads_hub.audit import log
 from manyheads_hub.cli import app as maintainer
 from manyheads_hub.contributors import invitations, keys
+from manyheads_hub.editions import prepare
 from manyheads_hub.hub import Hub, open_hub
-from manyheads_hub.publishing import prepare
 from manyheads_shared.accounts import AccountInfo, Enrolled, EnrolmentInfo, IssuedToken, KeyInfo
 from manyheads_shared.bundle import verify_bundle
 from manyheads_shared.digest import Digest, digest_bytes, hex_of

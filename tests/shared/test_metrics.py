@@ -4,7 +4,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from manyheads_shared.metrics import BinaryMetrics, auroc, binary_metrics, clopper_pearson, contradictions, wilson
+from manyheads_shared.metrics import (
+    Area,
+    BinaryMetrics,
+    auroc,
+    auroc_interval,
+    auroc_loss,
+    binary_metrics,
+    clopper_pearson,
+    contradictions,
+    wilson,
+)
 
 counts = st.integers(1, 500).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
 
@@ -125,3 +135,35 @@ def test_contradictions_follow_the_thresholds() -> None:
     assert of_real is not None
     assert (of_real.hits, of_real.total) == (0, 1)
     assert of_claims is None
+
+
+def test_an_area_has_delongs_interval() -> None:
+    draw = np.random.default_rng(1)
+    negatives, positives = draw.normal(0, 1, 400), draw.normal(1, 1, 300)
+    area = auroc_interval(negatives, positives)
+
+    assert area is not None
+    assert area.value == pytest.approx(auroc(negatives, positives))
+    areas = [auroc(draw.choice(negatives, 400), draw.choice(positives, 300)) for _ in range(400)]  # the bootstrap's
+    assert (area.lower, area.upper) == pytest.approx(np.quantile(np.array(areas), [0.025, 0.975]), abs=0.01)
+
+
+def test_a_loss_of_the_same_images_is_surer_than_two_areas() -> None:
+    draw = np.random.default_rng(2)
+    before = draw.normal(0, 1, 300), draw.normal(1.5, 1, 300)
+    after = before[0] + draw.normal(0, 0.1, 300), before[1] + draw.normal(-0.3, 0.1, 300)
+    loss, alone = auroc_loss(before, after), auroc_interval(*before)
+
+    assert loss is not None
+    assert alone is not None
+    assert loss.value == pytest.approx((auroc(*before) or 0) - (auroc(*after) or 0))
+    assert loss.upper - loss.lower < (alone.upper - alone.lower) / 2
+    assert loss.lower > 0
+
+
+def test_nothing_changed_is_no_loss_at_all_and_an_empty_side_has_none() -> None:
+    sides = np.arange(20.0), np.arange(10.0) + 5
+    empty = np.empty(0)
+
+    assert auroc_loss(sides, sides) == Area(0.0, 0.0, 0.0)
+    assert (auroc_loss((empty, empty), sides), auroc_interval(empty, sides[1])) == (None, None)

@@ -81,8 +81,8 @@ def promote(
 ) -> None:
     """Let a measured candidate be the hub's primary, and publish the bundle. Refused where a floor of the policy is not met."""
     from manyheads_hub.audit.log import folder_actor
+    from manyheads_hub.editions import prepare
     from manyheads_hub.hub import open_hub
-    from manyheads_hub.publishing import prepare
     from manyheads_hub.upgrades import promotion
     from manyheads_shared.artifact import read_primary
 

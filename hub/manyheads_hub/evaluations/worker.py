@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
-from manyheads_hub import publishing
+from manyheads_hub import editions, publishing
 from manyheads_hub.errors import HubError, PublicationError, UnavailableError, code_of
 from manyheads_hub.evaluations import assessment, jobs, settlement
 from manyheads_hub.evaluations.jobs import BoundExceededError, JobKind, Lease, LeaseLostError
@@ -161,7 +161,7 @@ class Worker:
     def _publish(self, lease: Lease, beat: Progress) -> None:
         with publishing.publishing_alone(self._hub, on_wait=lambda: beat(0, 0)) as verify:
             _refuse_exhausted(lease)  # only now: what the killed ones cut short is ended
-            edition = publishing.prepare(self._hub)
+            edition = editions.prepare(self._hub)
             from manyheads_hub.evaluations import measure  # noqa: PLC0415
             from manyheads_shared.compute import choose_compute  # noqa: PLC0415 - torch takes seconds to load
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from manyheads_hub import publishing
+from manyheads_hub import editions
 from manyheads_hub.audit.log import WORKER, record
 from manyheads_hub.errors import NotFoundError
 from manyheads_hub.evaluations import jobs
@@ -65,7 +65,7 @@ def prepare(hub: Hub, digest: Digest) -> CandidateTask:
         if queries.find_candidate(session, digest) is None:
             raise NotFoundError(f"candidate {digest} was withdrawn")
     hub.keyring.evaluation_signer()  # before minutes are spent on measuring
-    edition = publishing.gather(hub)
+    edition = editions.gather(hub)
     candidate = read_primary(hub.blobs.read(digest))
     owners = {
         head.digest: edition.passages[head.digest].earlier if head.digest in edition.passages else edition.primary

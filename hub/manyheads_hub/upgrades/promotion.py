@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from manyheads_hub.audit.log import Actor, record
 from manyheads_hub.catalogue.lifecycle import check_reason
+from manyheads_hub.editions import Edition
 from manyheads_hub.errors import ConflictError, PromotionRefusedError
 from manyheads_hub.evaluations import jobs
 from manyheads_hub.primaries import queries as primaries
 from manyheads_hub.primaries import service as primaries_service
-from manyheads_hub.publishing import Edition
 from manyheads_hub.tables import HeadRow, PrimaryRow
 from manyheads_hub.upgrades import queries
 from manyheads_hub.upgrades.tables import CandidateRow, CompatibilityRow
