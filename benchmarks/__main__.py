@@ -1,6 +1,7 @@
 """`python -m benchmarks [NAME]…`: run the benchmarks that need no data beside the project; `--list` names them all.
 
-Those on real images are apart: `python -m benchmarks.loop`, `python -m benchmarks.conditions`, `benchmarks/paper/run`.
+Those on real images are apart: `python -m benchmarks.loop`, `python -m benchmarks.conditions`, `python -m benchmarks.upgrades`,
+`benchmarks/paper/run`.
 """
 
 import sys

@@ -133,6 +133,9 @@ def withdraw_candidate(session: Session) -> PrimaryRow | None:
     if row is None or row.published is not None or bundles.names_primary(session, row.digest):
         return None
     session.delete(row)
+    candidate = upgrades.find_candidate(session, row.digest)
+    if candidate is not None:
+        candidate.state = "measured"  # and can be promoted again
     record(session, WORKER, "primary.withdrawn", f"{row.name}@{row.version}", details={"primary": row.digest})
     return row
 

@@ -15,7 +15,7 @@ from manyheads_hub.audit import log
 from manyheads_hub.bundles import queries as bundle_queries
 from manyheads_hub.catalogue import lifecycle
 from manyheads_hub.editions import prepare
-from manyheads_hub.errors import ConflictError, NotReadyError, PromotionRefusedError
+from manyheads_hub.errors import ConflictError, NotReadyError, PromotionRefusedError, PublicationError
 from manyheads_hub.evaluations import jobs
 from manyheads_hub.evaluations.policy import read_policy, write_policy
 from manyheads_hub.evaluations.worker import Worker, finish_job
@@ -319,3 +319,37 @@ def test_a_report_is_signed_again_once_the_hubs_evaluation_key_is_replaced(liste
     listed.keyring.add(EVALUATION)
     publish(listed)
     assert isinstance(latest(listed), CarryingManifest)  # verified with the one key that a bundle carries
+
+
+def test_a_promotion_that_cannot_be_published_leaves_the_candidate_as_it_was(listed: Hub) -> None:
+    report = measure(listed)
+    keys = listed.settings.keys / "offline"
+    edition = prepare(listed)
+    with listed.database.write() as session:
+        row = candidates.get_row(session, "tiny", "7")
+        job = promotion.promote(session, MAINTAINER, row, read_primary(COMPATIBLE), report, grace_days=1)
+    keys.rename(keys.with_name("safe"))
+    with pytest.raises(PublicationError):
+        finish_job(listed, job)
+    keys.with_name("safe").rename(keys)
+    with listed.database.read() as session:
+        promotion.check_promotable(candidates.get_row(session, "tiny", "7"), report, edition)
+    promote(listed, report)
+    assert latest(listed).primary == digest_bytes(COMPATIBLE)
+
+
+def test_a_head_that_leaves_the_list_at_the_last_moment_is_noticed(listed: Hub) -> None:
+    report = measure(listed)
+    with listed.database.write() as session:
+        lifecycle.yank(session, MAINTAINER, "alpha", "1", "claims cats")
+        row = candidates.get_row(session, "tiny", "7")
+        with pytest.raises(ConflictError, match="other heads are listed"):
+            promotion.promote(session, MAINTAINER, row, read_primary(COMPATIBLE), report, grace_days=1)
+
+
+def test_going_back_twice_is_going_forward_again(listed: Hub) -> None:
+    promote(listed, measure(listed))
+    go_back(listed)
+    go_back(listed)
+    manifest = latest(listed)
+    assert (manifest.primary, titles(manifest), type(manifest)) == (digest_bytes(COMPATIBLE), ["alpha@1"], CarryingManifest)

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from manyheads_hub.audit.log import Actor, record
+from manyheads_hub.catalogue import queries as catalogue
 from manyheads_hub.catalogue.lifecycle import check_reason
 from manyheads_hub.editions import Edition
 from manyheads_hub.errors import ConflictError, PromotionRefusedError
@@ -66,8 +67,12 @@ def promote(
 
     Returns:
         The job that publishes it.
+
+    Raises:
+        ConflictError: a head was listed, or left the list, since that check.
     """
     assert row.report is not None  # it is measured
+    _refuse_other_heads(session, report)
     job = primaries_service.add(session, actor, artifact, row.size_bytes, retention=row.report)
     row.state = "promoted"
     details = {"primary": row.digest, "report": row.report}
@@ -113,6 +118,12 @@ def check_way_back(session: Session) -> tuple[PrimaryRow, PrimaryRow]:
     if present is None or before is None:
         raise ConflictError("this hub had no other primary before; there is nothing to go back to")
     return present, before
+
+
+def _refuse_other_heads(session: Session, report: RetentionReport) -> None:
+    native, carried = catalogue.listed_heads(session, report.present), queries.carried_heads(session, report.present)
+    if {head.digest for head in (*native, *(head for head, _ in carried))} != {each.head for each in report.heads}:
+        raise ConflictError(f"other heads are listed than the report on {report.title} is about; measure again")
 
 
 def _write_standing(session: Session, actor: Actor, report: RetentionReport, found: HeadRetention, until: str | None) -> None:
