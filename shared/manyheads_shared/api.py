@@ -6,7 +6,7 @@ address. Both answer with the offset then held, in `Upload-Offset`; `PATCH` answ
 not start where the server stands. An upload belongs to whoever made it: the same bytes by another owner are sent again.
 
     GET        /v1/health                     Health
-    GET        /v1/primary                    PrimaryInfo, the newest published
+    GET        /v1/primary                    PrimaryInfo, the present one
     GET        /v1/primaries                  list[PrimaryInfo], newest first
     GET        /v1/candidates                 list[CandidateInfo], newest first
     GET        /v1/primaries/{digest}/retention      the signed report (`manyheads_shared.retention`)
