@@ -14,7 +14,7 @@ from tests.support import hostile
 
 _EXPIRES = datetime(2100, 1, 1, tzinfo=UTC)
 _DOCUMENTS = ("bundle.json", "calibration.json", "evidence.json", "failure.json", "recall.json")
-_ENVELOPES = ("owner.statement.json", "hub.statement.json", "key-proof.json")
+_ENVELOPES = ("owner.statement.json", "hub.statement.json", "key-proof.json", "retention.json")
 
 
 def seeds(target: str) -> list[bytes]:
@@ -45,7 +45,8 @@ def _documents() -> list[bytes]:
         json.loads(split_artifact(path.read_bytes())[0])["__metadata__"]["manyheads.manifest"].encode()
         for path in (GOLDEN_HEAD, GOLDEN_PRIMARY)
     )
-    return [*_golden(*_DOCUMENTS), *manifests, (GOLDEN.parent / "v2" / "calibration.json").read_bytes()]
+    later = [(GOLDEN.parent / "v2" / name).read_bytes() for name in ("calibration.json", "bundle.json", "instrument.json")]
+    return [*_golden(*_DOCUMENTS), *manifests, *later]
 
 
 def _statements() -> list[bytes]:

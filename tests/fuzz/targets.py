@@ -28,19 +28,21 @@ from manyheads_client.store import HeldMetadata
 from manyheads_client.trust import read_root, verify_chain
 from manyheads_shared import image
 from manyheads_shared.artifact import PrimaryArtifact, read_head, read_head_manifest, read_primary
-from manyheads_shared.bundle import BundleManifest
+from manyheads_shared.bundle import read_manifest
 from manyheads_shared.calibration import read_calibration
 from manyheads_shared.canonical import to_canonical
 from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.document import Document
 from manyheads_shared.errors import FormatError, ImageError, ManyheadsError
-from manyheads_shared.evidence import EvidenceRecord, FailureRecord
+from manyheads_shared.evidence import EvidenceRecord, FailureRecord, read_instrument
 from manyheads_shared.image import MIN_SIDE, count_pixels, decode_image
 from manyheads_shared.key_proof import PAYLOAD_TYPE as KEY_PROOF_TYPE
 from manyheads_shared.key_proof import verify_key_proof
 from manyheads_shared.keys import parse_public_key
 from manyheads_shared.manifest import HeadManifest, PrimaryManifest
 from manyheads_shared.recall import Recall
+from manyheads_shared.retention import PAYLOAD_TYPE as RETENTION_TYPE
+from manyheads_shared.retention import RetentionReport, verify_retention
 from manyheads_shared.seal import PAYLOAD_TYPE as SEAL_TYPE
 from manyheads_shared.seal import Seal, verify_seal
 from manyheads_shared.statements import PAYLOAD_TYPE, verify_answer, verify_hub_statement, verify_owner_statement
@@ -55,9 +57,11 @@ NO_DIGEST = Digest("sha256:" + "0" * 64)
 _HEADER_LENGTH = 8  # bytes, of safetensors
 
 Documents: tuple[Callable[[bytes], Document], ...] = (
-    *(kind.from_bytes for kind in (PrimaryManifest, HeadManifest, BundleManifest, EvidenceRecord, FailureRecord, Recall)),
-    *(kind.from_bytes for kind in (Seal, CustodyEntry)),
+    *(kind.from_bytes for kind in (PrimaryManifest, HeadManifest, EvidenceRecord, FailureRecord, Recall)),
+    *(kind.from_bytes for kind in (Seal, CustodyEntry, RetentionReport)),
     read_calibration,
+    read_manifest,
+    read_instrument,
 )
 
 
@@ -123,6 +127,9 @@ def check_statement(data: bytes) -> None:
     for candidate in (data, _sealed(_canonical(data), SEAL_TYPE)):
         with suppress(ManyheadsError):
             verify_seal(candidate)
+    for candidate in (data, _sealed(_canonical(data), RETENTION_TYPE)):
+        with suppress(ManyheadsError):
+            verify_retention(candidate, SIGNER.public_key)
     with suppress(ManyheadsError):
         parse_public_key(data.decode("utf-8", errors="surrogateescape"))
 
