@@ -18,7 +18,7 @@ from manyheads_hub.hub import open_hub
 from manyheads_shared.keys import write_private_key
 from tests.support.live_hub import Owner, enrol, make_hub, package, serving, submit, work
 from tests.support.makers import make_generator
-from tests.support.world import compatible_primary, draw_images, encode, trained_primary
+from tests.support.world import draw_images, encode, trained_primary
 
 
 def run(app: Typer, *arguments: object, code: int = 0) -> Result:
@@ -63,7 +63,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         (folder / kind).mkdir(exist_ok=True)
         for i, image in enumerate(draw_images(name, 60 if kind == "proofs" else 4, seed=20 if kind == "proofs" else 9)):
             (folder / kind / f"{name}-{i:02d}.png").write_bytes(encode(image))
-    (folder / "next.safetensors").write_bytes(compatible_primary("7"))
+    for kind, name in (("real", "photos"), ("generated", "alpha"), ("generated", "gamma")):
+        (folder / "public" / kind / name).mkdir(parents=True)
+        for i, image in enumerate(draw_images(name, 60, seed=8)):
+            (folder / "public" / kind / name / f"{i:03d}.png").write_bytes(encode(image))
     (folder / "poor.safetensors").write_bytes(trained_primary("2"))
     with open_hub(folder / "hub") as hub:
         owner = enrol(hub)
@@ -76,9 +79,21 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield World(folder, owner, url)
 
 
+def train_next(world: World) -> None:
+    """Train a primary that is held to the present one and its head, and package it."""
+    present, kept = world.folder / "present.safetensors", world.folder / "next-run"
+    run(contributor, "fetch-primary", world.url, "--out", present)
+    numbers = ["image_size=32", "batch_size=32", "batch_norm_images=120", "max_epochs=12", "patience=12", "compatibility=10"]
+    options = [part for number in numbers for part in ("--set", number)]
+    held_to = ["--compatible-with", present, "--head", world.folder / "head.safetensors"]
+    run(contributor, "train-primary", world.folder / "public", "--out", kept, *held_to, *options, "--device", "cpu")
+    run(contributor, "package", kept, "--name", "tiny", "--version", "7", "--out", world.folder / "next.safetensors")
+
+
 def test_a_candidate_is_promoted_an_old_head_attributes_and_old_reports_hold(world: World) -> None:
     first = world.pull()
     before = world.scan("before")
+    train_next(world)
 
     # a candidate, its report, its promotion
     measured = run(maintainer, "candidate", world.hub, world.folder / "next.safetensors")
