@@ -14,7 +14,7 @@ from manyheads_shared.digest import Digest
 
 def some_heads(session: Session, search: Search, limit: int, offset: int) -> Sequence[HeadRow]:
     """Some of the heads that are looked for, by generator, newest acceptance first."""
-    order = (_by_bytes(session, HeadRow.generator), HeadRow.accepted.desc(), _by_bytes(session, HeadRow.version).desc())
+    order = (by_bytes(session, HeadRow.generator), HeadRow.accepted.desc(), by_bytes(session, HeadRow.version).desc())
     return session.scalars(_matching(select(HeadRow), search).order_by(*order).limit(limit).offset(offset)).all()
 
 
@@ -115,6 +115,6 @@ def _matching(query: Select[Any], search: Search) -> Select[Any]:
     return query
 
 
-def _by_bytes(session: Session, column: InstrumentedAttribute[str]) -> ColumnElement[str]:
+def by_bytes(session: Session, column: InstrumentedAttribute[str]) -> ColumnElement[str]:
     """Sort text by its bytes. SQLite does so by itself."""
     return collate(column, "C" if session.get_bind().dialect.name == "postgresql" else "BINARY")

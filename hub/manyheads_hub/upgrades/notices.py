@@ -3,7 +3,6 @@
 from sqlalchemy.orm import Session
 
 from manyheads_hub.auth import Caller
-from manyheads_hub.catalogue import queries as catalogue
 from manyheads_hub.catalogue.service import to_generator
 from manyheads_hub.primaries import queries as primaries
 from manyheads_hub.primaries import service as primaries_service
@@ -14,19 +13,19 @@ from manyheads_shared.api import CompatibilityInfo, Notice
 from manyheads_shared.digest import Digest
 
 
-def list_compatibility(session: Session, primary: Digest) -> list[CompatibilityInfo]:
-    """Return a primary's column of the matrix: its own listed heads, and every earlier one that was measured on it.
+def list_compatibility(session: Session, primary: Digest, limit: int, offset: int = 0) -> list[CompatibilityInfo]:
+    """Return some of a primary's column of the matrix: its own listed heads, and every earlier one that was measured on it.
 
     Raises:
         NotFoundError: no such primary was published.
     """
     primaries_service.get_published(session, primary)
-    cells = [_cell(head, primary, None) for head in catalogue.listed_heads(session, primary)]
-    for standing in queries.of_primary(session, primary):
-        head = catalogue.find_by_digest(session, standing.head)
-        if head is not None:
-            cells.append(_cell(head, primary, standing))
-    return sorted(cells, key=lambda cell: cell.generator.title)
+    return [_cell(head, primary, standing) for head, standing in queries.standings(session, primary, limit, offset)]
+
+
+def count_compatibility(session: Session, primary: Digest) -> int:
+    """Return how many heads stand on a primary, in whatever way."""
+    return queries.count_standings(session, primary)
 
 
 def list_notices(session: Session, caller: Caller) -> list[Notice]:

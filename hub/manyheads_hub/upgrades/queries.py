@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
+from manyheads_hub.catalogue.queries import by_bytes
 from manyheads_hub.tables import HeadRow
 from manyheads_hub.upgrades.tables import CandidateRow, CompatibilityRow
 from manyheads_shared import clock
@@ -47,6 +48,26 @@ def carried_heads(session: Session, primary: Digest) -> list[Pair]:
         )
     ).all()
     return sorted(((row.HeadRow, row.CompatibilityRow) for row in rows), key=lambda pair: pair[0].generator)
+
+
+def standings(session: Session, primary: Digest, limit: int, offset: int) -> Sequence[tuple[HeadRow, CompatibilityRow | None]]:
+    """Some of the heads that stand on a primary, by generator: its own listed ones, and earlier ones measured on it."""
+    measured = and_(CompatibilityRow.head == HeadRow.digest, CompatibilityRow.primary == primary)
+    own = and_(HeadRow.primary == primary, HeadRow.state == "listed")
+    rows = (
+        select(HeadRow, CompatibilityRow)
+        .outerjoin(CompatibilityRow, measured)
+        .where(or_(own, CompatibilityRow.head.is_not(None)))
+        .order_by(by_bytes(session, HeadRow.generator), by_bytes(session, HeadRow.version))
+    )
+    return [(row.HeadRow, row.CompatibilityRow) for row in session.execute(rows.limit(limit).offset(offset))]
+
+
+def count_standings(session: Session, primary: Digest) -> int:
+    """How many heads `standings` lists."""
+    own = select(func.count()).select_from(HeadRow).where(HeadRow.primary == primary, HeadRow.state == "listed")
+    measured = select(func.count()).select_from(CompatibilityRow).where(CompatibilityRow.primary == primary)
+    return session.scalars(own).one() + session.scalars(measured).one()
 
 
 def of_head(session: Session, head: Digest) -> Sequence[CompatibilityRow]:

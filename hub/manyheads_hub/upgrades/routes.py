@@ -1,11 +1,13 @@
 """/v1/candidates, /v1/primaries/{digest}/retention and /compatibility, /v1/notices."""
 
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 from fastapi import Path as PathParameter
 
 from manyheads_hub.deps import BlobsDep, ReadingCallerDep, SessionDep
+from manyheads_hub.paging import PagerDep
 from manyheads_hub.upgrades import candidates, notices
 from manyheads_shared.api import CandidateInfo, CompatibilityInfo, Notice
 from manyheads_shared.digest import DIGEST_PATTERN, Digest
@@ -30,9 +32,9 @@ def get_retention(session: SessionDep, blobs: BlobsDep, digest: OfPrimary) -> Re
 
 
 @router.get("/primaries/{digest}/compatibility")
-def list_compatibility(session: SessionDep, digest: OfPrimary) -> list[CompatibilityInfo]:
-    """How every head stands on a primary: its own, and those of earlier ones that were measured on it."""
-    return notices.list_compatibility(session, digest)
+def list_compatibility(session: SessionDep, pager: PagerDep, digest: OfPrimary) -> list[CompatibilityInfo]:
+    """How heads stand on a primary, a page at a time: its own, and those of earlier ones that were measured on it."""
+    return pager.answer(partial(notices.list_compatibility, session, digest))
 
 
 @router.get("/notices")
