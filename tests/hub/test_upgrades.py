@@ -22,12 +22,13 @@ from manyheads_hub.evaluations.worker import Worker, finish_job
 from manyheads_hub.hub import Hub, open_hub
 from manyheads_hub.signing.keyring import EVALUATION
 from manyheads_hub.tables import BundleRow, HeadRow, JobRow, PrimaryRow, PublishedObjectRow
-from manyheads_hub.upgrades import candidates, promotion, queries
+from manyheads_hub.upgrades import candidates, notices, promotion, queries
 from manyheads_hub.upgrades.reports import read_report
 from manyheads_shared.artifact import read_primary
 from manyheads_shared.bundle import BundleManifest, CarryingManifest, read_manifest, verify_bundle
 from manyheads_shared.digest import digest_bytes, hex_of
 from manyheads_shared.retention import RetentionReport, verify_retention
+from tests.support.grounds import PRODUCTION
 from tests.support.live_hub import MAINTAINER, Api, Owner, enrol, find, make_hub, package, serving, submit, work
 from tests.support.makers import make_generator
 from tests.support.world import compatible_primary, trained_head, trained_primary
@@ -353,3 +354,16 @@ def test_going_back_twice_is_going_forward_again(listed: Hub) -> None:
     go_back(listed)
     manifest = latest(listed)
     assert (manifest.primary, titles(manifest), type(manifest)) == (digest_bytes(COMPATIBLE), ["alpha@1"], CarryingManifest)
+
+
+@pytest.mark.parametrize("ground", [PRODUCTION], indirect=True)
+def test_a_hub_on_postgresql_and_s3_does_the_same(hub: Hub) -> None:
+    owner = enrol(hub)
+    accept(hub, owner, "alpha")
+    promote(hub, measure(hub))
+    with hub.database.read() as session:
+        (cell,) = notices.list_compatibility(session, digest_bytes(COMPATIBLE), 10)
+        assert notices.count_compatibility(session, digest_bytes(COMPATIBLE)) == 1
+    assert (cell.compatibility, cell.way, titles(latest(hub))) == ("compatible", "straight", ["alpha@1"])
+    go_back(hub)
+    assert (type(latest(hub)), titles(latest(hub))) == (BundleManifest, ["alpha@1"])
