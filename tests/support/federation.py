@@ -1,4 +1,4 @@
-"""A whole federation in one process: owners' sites, a signed plan, the coordinator's folder, and Flower's two apps between them."""
+"""A whole federation in one process: owners' sites, a signed plan, the coordinator's folder, and Flower's two apps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

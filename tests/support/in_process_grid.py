@@ -1,7 +1,7 @@
 """Flower's grid without Flower's processes: ClientApps called here, one after the other, through public classes.
 
-One name is not public: Flower's process for a ServerApp says in `TaskIdentity` which run it is, and no message is made without it.
-Deterministic, and seconds where processes take minutes. What a party does wrong is a function put before or behind its app.
+One name is not public: Flower's process for a ServerApp says in `TaskIdentity` which run it is, and no message is made
+without. Deterministic, and seconds where processes take minutes. What a party does wrong is a function in its app's place.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -36,6 +36,23 @@ def initial_tensors(architecture: str, preprocessing: Preprocessing, seed: int) 
     return primary_tensors(build_primary(get_architecture(architecture), preprocessing.image_size, seed=seed))
 
 
+def tensors_of(path: Path, architecture: str, preprocessing: Preprocessing) -> Tensors:
+    """The tensors of a primary artifact to go on from.
+
+    Raises:
+        UsageError: no such file, or a primary of another architecture or preprocessing than the plan's.
+        FormatError: no primary.
+    """
+    if not path.is_file():
+        raise UsageError(f"{path}: expected a primary artifact; there is none")
+    primary = read_primary(path.read_bytes())
+    if (primary.manifest.architecture, primary.manifest.preprocessing) != (architecture, preprocessing):
+        raise UsageError(
+            f"{path}: expected a primary of the plan's architecture, image_size and fit; change the plan or start fresh"
+        )
+    return primary.tensors
+
+
 def package_federation(
     folder: FederationFolder, out: Path, signer: CryptoSigner, *, public: Path | None = None
 ) -> tuple[PrimaryArtifact, Outcome]:
