@@ -80,8 +80,9 @@ def ride_free(task: Task) -> Trained:
     """Train nothing: send the weights that came, with a little noise so that it does not show."""
     random = task.random
     sent = {
-        name: tensor if is_statistic(name) else (tensor + random.normal(scale=1e-4, size=tensor.shape)).astype(np.float32)
+        name: (tensor + random.normal(scale=1e-4, size=tensor.shape)).astype(np.float32)
         for name, tensor in task.tensors.items()
+        if not is_statistic(name)
     }
     return Trained(sent, len(task.materials), 0.5)
 
@@ -111,7 +112,7 @@ ATTACKS: Mapping[str, Attack] = {
 
 def _changed(task: Task, trained: Trained, factor: float) -> Trained:
     tensors = {
-        name: tensor if is_statistic(name) else (task.tensors[name] + factor * (tensor - task.tensors[name])).astype(np.float32)
+        name: (task.tensors[name] + factor * (tensor - task.tensors[name])).astype(np.float32)
         for name, tensor in trained.tensors.items()
     }
     return replace(trained, tensors=tensors)

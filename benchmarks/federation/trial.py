@@ -32,6 +32,7 @@ from manyheads_shared.preprocess import Preprocessor
 
 COMPUTE = choose_compute("cpu", "float32")
 NAME = {"name": "benchmark", "version": "1"}
+CENTRAL = {"batch_size": 32, "learning_rate": 1e-3}  # the recipe `quick`
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,7 @@ class LocalExchange:
     def measure(self, plan: Plan, opening: bytes, number: int, tensors: Tensors) -> Sequence[Received]:  # noqa: ARG002
         """See `Exchange`."""
         owners = self.world.owners
-        return [
-            self._reply(plan, i, number, measure_round(tensors, number, plan, owners[i], compute=COMPUTE))
-            for i in range(OWNERS)
-        ]
+        return [self._reply(plan, i, number, measure_round(tensors, plan, owners[i], compute=COMPUTE)) for i in range(OWNERS)]
 
     def _train(self, plan: Plan, index: int, number: int, tensors: Tensors) -> Trained:
         task = Task(tensors, number, plan, self.world.owners[index], self.states / f"party{index}", COMPUTE)
@@ -137,13 +135,16 @@ def train_federated(trial: Trial, world: World, work: Path, settings: dict[str, 
 
 
 def train_centrally(trial: Trial, world: World, work: Path, settings: dict[str, Any]) -> Tensors:
-    """The same passes over all images in one place: a federation of one party, which is central training to the last bit."""
+    """As many passes over all images in one place: a federation of one party, which is central training to the last bit."""
     values = plan_values(Trial("fedavg", seed=trial.seed), settings)
-    values |= {"parties": values["parties"][:1], "quorum": 1, "influence_cap": 1.0, "rounds": 1}
-    values |= {"local_epochs": settings["rounds"] * settings.get("local_epochs", 1), "batch_size": 32, "learning_rate": 1e-3}
+    passes = values["rounds"] * values["local_steps"] * values["batch_size"] / len(world.owners[0])
+    values |= {"parties": values["parties"][:1], "quorum": 1, "influence_cap": 1.0, "rounds": 1} | CENTRAL
+    values["local_steps"] = round(passes * len(world.everything) / values["batch_size"])
     tensors = initial_tensors(values["architecture"], SPEC, values["seed"])
     plan = build_plan(values, SPEC, tensors)
-    return train_round(tensors, 1, plan, world.everything, states=work / trial.title, compute=COMPUTE).tensors
+    states = work / trial.title
+    weights = train_round(tensors, 1, plan, world.everything, states=states, compute=COMPUTE).tensors
+    return weights | measure_round(dict(tensors) | weights, plan, world.everything, compute=COMPUTE).tensors
 
 
 def measure(tensors: Tensors, world: World) -> dict[str, Any]:

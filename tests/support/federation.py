@@ -26,6 +26,7 @@ TINY: dict[str, Any] = {
     "version": "1",
     "image_size": SIZE,
     "rounds": 2,
+    "local_steps": 5,  # a pass over a party's forty images
     "batch_size": 8,
     "batch_norm_images": 40,
     "round_seconds": 5,

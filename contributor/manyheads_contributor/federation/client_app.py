@@ -71,7 +71,7 @@ def measure(message: Message, context: Context) -> Message:
     if asked.plan.privacy is not None:
         raise SitePolicyError("statistics of batch norm have no noise; under differential privacy none are sent")
     materials = prepare_materials(Path(asked.policy.data), Path(asked.policy.work), asked.plan.preprocessing)
-    trained = measure_round(asked.tensors, asked.round, asked.plan, materials, compute=asked.compute)
+    trained = measure_round(asked.tensors, asked.plan, materials, compute=asked.compute)
     return answer(message, asked, trained)
 
 

@@ -1,10 +1,10 @@
-"""One party's part of a round: train from the weights that came, measure the statistics of batch norm, send both back.
+"""One party's part: a round of training from the weights that came; and once, at the end, the statistics of batch norm.
 
 With one party and the plain mean this is central training, to the last bit: the same pass over the same images in the same
 order (`train.train_pass`), with the optimiser's moments kept from round to round on the party's own disk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,9 +40,9 @@ _KEPT_STATES = 2  # the newest, and the one before it: a coordinator may ask for
 
 @dataclass(frozen=True)
 class Trained:
-    """What a party has after its part of a round."""
+    """What a party has after its part."""
 
-    tensors: dict[str, NDArray[np.float32]]  # weights, and statistics unless the plan has privacy
+    tensors: dict[str, NDArray[np.float32]]  # weights of a round, or measured statistics
     examples: int
     loss: float
 
@@ -62,14 +62,13 @@ def recipe_of(plan: Plan) -> Recipe:
         adam_epsilon=plan.adam_epsilon,
         batch_size=plan.batch_size,
         batch_norm_images=plan.batch_norm_images,
-        max_epochs=plan.epochs,
         seed=plan.seed,
         precision=plan.precision,
     )
 
 
 def train_round(tensors: Tensors, number: int, plan: Plan, materials: Materials, *, states: Path, compute: Compute) -> Trained:
-    """Train a round's passes from the tensors that came.
+    """Train a round's steps from the tensors that came.
 
     Args:
         number: of the round, from 1.
@@ -85,34 +84,62 @@ def train_round(tensors: Tensors, number: int, plan: Plan, materials: Materials,
     start = [parameter.detach().clone() for parameter in network.parameters()]
     objective = YesNo(positive_weight(examples, recipe, compute))
 
-    loss = 0.0
-    for epoch in _epochs(plan, number):
-        batches = _batches(examples, recipe, epoch)
-        loss = train_pass(
+    steps = range((number - 1) * plan.local_steps, number * plan.local_steps)
+    losses = [
+        train_pass(
             network,
             examples,
-            batches,
+            part.batches,
             optimizer,
             objective,
-            epoch=epoch,
-            rates=_rates(recipe, epoch, len(batches)),
+            epoch=part.epoch,
+            rates=part.rates,
             compute=compute,
             on_gradient=lambda: _pull_back(network, start, plan.proximal_strength),
         )
-
+        for part in _parts(examples, recipe, plan, steps)
+    ]
     _write_moments(states, number, optimizer)
-    if plan.privacy is None:
-        _measure(network, examples, recipe, _epochs(plan, number)[-1], compute)
-    return Trained(_sent(network, tensors, plan), len(examples), loss)
+    return Trained(_sent(network, tensors, plan), len(examples), losses[-1])
 
 
-def measure_round(tensors: Tensors, number: int, plan: Plan, materials: Materials, *, compute: Compute) -> Trained:
-    """Measure the statistics of batch norm under the tensors that came, on the images of the round's last pass."""
-    network = _build(plan, tensors, compute)
-    examples = _examples(plan, materials, compute)
-    _measure(network, examples, recipe_of(plan), _epochs(plan, number)[-1], compute)
+def measure_round(tensors: Tensors, plan: Plan, materials: Materials, *, compute: Compute) -> Trained:
+    """Measure the statistics of batch norm under the tensors that came, on images of the training's last pass."""
+    network, examples, recipe = _build(plan, tensors, compute), _examples(plan, materials, compute), recipe_of(plan)
+    epoch = (plan.steps - 1) // _steps_of_a_pass(examples, recipe) + 1
+    chosen = draw_order(examples.labels, recipe, epoch)[: recipe.batch_norm_images]
+    batches = cut(chosen, min(recipe.batch_size, len(examples)))
+    remeasure_batch_norm(network, (examples.load(batch, epoch) for batch in batches), compute)
     measured = {name: tensor for name, tensor in primary_tensors(network).items() if is_statistic(name)}
     return Trained(measured, len(examples), 0.0)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Steps of a round that lie in one pass over the images."""
+
+    epoch: int  # from 1, over the whole training
+    batches: list[Indices]
+    rates: list[float]
+
+
+def _parts(examples: Examples, recipe: Recipe, plan: Plan, steps: range) -> Iterator[_Part]:
+    """The steps of a round, pass by pass: a round goes on where the last one stopped in the images."""
+    length = _steps_of_a_pass(examples, recipe)
+    for epoch in range(steps.start // length + 1, (steps.stop - 1) // length + 2):
+        first = (epoch - 1) * length
+        here = range(max(steps.start, first) - first, min(steps.stop, first + length) - first)
+        order, batch = draw_order(examples.labels, recipe, epoch), min(recipe.batch_size, len(examples))
+        done = [(epoch - 1 + step / length) / (plan.steps / length) for step in here]
+        yield _Part(
+            epoch,
+            [order[step * batch : (step + 1) * batch] for step in here],
+            [plan.learning_rate * learning_rate_factor(recipe, share) for share in done],
+        )
+
+
+def _steps_of_a_pass(examples: Examples, recipe: Recipe) -> int:
+    return len(examples) // min(recipe.batch_size, len(examples))
 
 
 def _build(plan: Plan, tensors: Tensors, compute: Compute) -> Primary:
@@ -126,24 +153,6 @@ def _examples(plan: Plan, materials: Materials, compute: Compute) -> Examples:
     return image_examples(materials.samples, materials.labels, preprocess, compute, redrawn=recipe_of(plan))
 
 
-def _epochs(plan: Plan, number: int) -> range:
-    """The passes of a round, counted over the whole training from 1."""
-    return range((number - 1) * plan.local_epochs + 1, number * plan.local_epochs + 1)
-
-
-def _batches(examples: Examples, recipe: Recipe, epoch: int) -> list[Indices]:
-    order = draw_order(examples.labels, recipe, epoch)
-    batch = min(recipe.batch_size, len(order))
-    return cut(order[: len(order) // batch * batch], batch)
-
-
-def _rates(recipe: Recipe, epoch: int, steps: int) -> list[float]:
-    return [
-        recipe.primary_learning_rate * learning_rate_factor(recipe, (epoch - 1 + step / steps) / recipe.max_epochs)
-        for step in range(steps)
-    ]
-
-
 @torch.no_grad()
 def _pull_back(network: Primary, start: Sequence[torch.Tensor], strength: float) -> None:
     """FedProx (Li et al. 2020): the gradient of strength / 2 times the squared distance from where the round began."""
@@ -154,19 +163,12 @@ def _pull_back(network: Primary, start: Sequence[torch.Tensor], strength: float)
         parameter.grad.add_(parameter - origin, alpha=strength)
 
 
-def _measure(network: Primary, examples: Examples, recipe: Recipe, epoch: int, compute: Compute) -> None:
-    order = draw_order(examples.labels, recipe, epoch)
-    chosen = order[: recipe.batch_norm_images]
-    batches = cut(chosen, min(recipe.batch_size, len(order)))
-    remeasure_batch_norm(network, (examples.load(batch, epoch) for batch in batches), compute)
-
-
 def _sent(network: Primary, before: Tensors, plan: Plan) -> dict[str, NDArray[np.float32]]:
-    """What leaves this machine: under privacy, weights whose change is clipped, and no statistics."""
-    after = primary_tensors(network)
+    """What leaves this machine: weights; under privacy their change is clipped."""
+    weights, _ = declared_shapes(plan)
+    after = {name: tensor for name, tensor in primary_tensors(network).items() if name in weights}
     if plan.privacy is None:
         return after
-    weights, _ = declared_shapes(plan)
     origin = flatten(before, list(weights))
     change = clip(flatten(after, list(weights)) - origin, plan.privacy.clip_norm)
     return unflatten(origin + change, weights)

@@ -33,8 +33,8 @@ device = "auto"                 # auto, cpu, cuda or cuda:N
 port = 9094                     # on loopback, between the node and the program it starts
 
 # your bounds
-max_rounds = 100
-max_local_epochs = 5            # passes over your images in one round
+max_rounds = 1000
+max_local_steps = 1000          # of the optimiser, on your machine, in one round
 min_quorum = 2                  # a round's weights show the more of your images, the fewer parties are in it
 strategies = []                 # names that are allowed; empty: all
 # max_epsilon = 8.0             # with this line, only trainings with differential privacy, and at most this much spent
@@ -53,8 +53,8 @@ class SitePolicy(Value):
     work: str
     device: str = "auto"
     port: Annotated[int, Field(ge=1, le=65_535)] = 9094
-    max_rounds: Ordinal = 100
-    max_local_epochs: Ordinal = 5
+    max_rounds: Ordinal = 1000
+    max_local_steps: Ordinal = 1000
     min_quorum: Ordinal = 2
     strategies: tuple[StrategyName, ...] = ()
     max_epsilon: Annotated[float, Field(gt=0)] | None = None
@@ -94,8 +94,8 @@ def check_plan(plan: Plan, policy: SitePolicy, node: str) -> list[str]:
         (party is not None and party.name == policy.party, f"node {node} is not {policy.party} in the plan"),
         (plan.rounds <= policy.max_rounds, f"{plan.rounds} rounds, at most {policy.max_rounds} are allowed"),
         (
-            plan.local_epochs <= policy.max_local_epochs,
-            f"{plan.local_epochs} passes in a round, at most {policy.max_local_epochs} are allowed",
+            plan.local_steps <= policy.max_local_steps,
+            f"{plan.local_steps} steps in a round, at most {policy.max_local_steps} are allowed",
         ),
         (plan.quorum >= policy.min_quorum, f"a quorum of {plan.quorum}, at least {policy.min_quorum} is asked for"),
         (

@@ -24,7 +24,7 @@ from manyheads_shared.federation.weighting import influences
 class ServerState:
     """What the coordinator holds between rounds."""
 
-    tensors: Tensors  # weights and statistics
+    tensors: Tensors  # weights, and the statistics that training began with: no round has use for them
     moments: Moments | None = None  # fedadam's
 
 
@@ -58,7 +58,7 @@ def decide_round(
     """Aggregate the updates that pass, and say of every party what became of its own.
 
     The plan: (1) the firewall; (2) see that enough are left; (3) each party's share; (4) the changes to one; (5) the server's
-    step; (6) the statistics of batch norm.
+    step.
 
     Args:
         earlier: digests of the updates of all earlier rounds.
@@ -81,9 +81,6 @@ def decide_round(
     weights, _ = declared_shapes(plan)
     tensors: dict[str, NDArray[np.float32]] = dict(state.tensors)
     tensors |= unflatten(flatten(state.tensors, list(weights)) + change, weights)
-    # step 6
-    if plan.privacy is None:
-        tensors |= pool_statistics([screened.updates[node].statistics for node in accepted], shares, plan.strategy)
     influence = dict(zip(accepted, made.influences or [None] * len(accepted), strict=True))
     return DecidedRound(
         parties=screened.describe(influence),

@@ -19,9 +19,9 @@ DEFAULTS: dict[str, Any] = {
     "image_size": 64,  # pixels a side
     "fit": "resize",
     "seed": 2021,
-    "rounds": 10,
-    "local_epochs": 1,
-    "batch_size": 32,
+    "rounds": 100,
+    "local_steps": 20,
+    "batch_size": 16,
     "learning_rate": 1e-3,
     "schedule": "cosine",
     "adam_beta1": 0.9,

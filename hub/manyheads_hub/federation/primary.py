@@ -124,12 +124,14 @@ def _load(items: Sequence[Item], plan: Plan, compute: Compute) -> torch.Tensor:
 
 
 def _training(record: Record) -> Training:
-    plan, last = record.plan, record.rounds[-1]
+    plan = record.plan
+    accepted = [party for party in record.rounds[-1].parties if party.state == "accepted"]
+    images = sum(party.examples or 0 for party in accepted)
     return Training(
         recipe=plan.digest,
         seed=plan.seed,
-        epochs=plan.epochs,
-        images=sum(party.examples or 0 for party in last.parties if party.state == "accepted"),
+        epochs=max(1, round(plan.steps * plan.batch_size * len(accepted) / images)),  # passes over the images, on average
+        images=images,
         precision=plan.precision,
         device=f"a federation of {len(plan.parties)} parties",
         software=software(),

@@ -34,8 +34,7 @@ def check_update(received: Received, expected: Expected) -> list[str]:
     """Why an update is refused, by itself; nothing when it is not.
 
     The plan: (1) from a node of the plan; (2) that did not fail and can be read; (3) of this training and this round; (4) a
-    plausible count of examples and a finite loss; (5) exactly the declared tensors, in name, dtype and shape; (6) finite; (7)
-    possible statistics.
+    plausible count of examples and a finite loss; (5) exactly the declared tensors, in name, dtype and shape; (6) finite.
     """
     # steps 1 to 3
     if reasons := _check_sender(received, expected):
@@ -45,19 +44,21 @@ def check_update(received: Received, expected: Expected) -> list[str]:
     reasons = _check_examples(received, plan)
     if not isinstance(received.loss, float) or not math.isfinite(received.loss):
         reasons.append(f"expected a finite loss, it claims {str(received.loss)[:30]}")
-    # steps 5 to 7
-    weights, statistics = declared_shapes(plan)
+    # steps 5 and 6
+    weights, _ = declared_shapes(plan)
     reasons += _check_tensors(received.weights or {}, weights, "weights")
-    reasons += _check_tensors(received.statistics or {}, {} if plan.privacy else statistics, "statistics")
+    reasons += _check_tensors(received.statistics or {}, {}, "statistics")
     return reasons
 
 
 def check_measured(received: Received, expected: Expected) -> list[str]:
-    """Why statistics of the last weights are refused: the steps of `check_update`, without weights and loss."""
+    """Why measured statistics are refused: the steps of `check_update` without the loss, and (7) variances that can be."""
     if reasons := _check_sender(received, expected):
         return reasons
     _, statistics = declared_shapes(expected.plan)
-    return _check_examples(received, expected.plan) + _check_tensors(received.statistics or {}, statistics, "statistics")
+    reasons = _check_examples(received, expected.plan)
+    reasons += _check_tensors(received.statistics or {}, statistics, "statistics")
+    return reasons + _check_tensors(received.weights or {}, {}, "weights")
 
 
 def check_norms(norms: Mapping[str, float], plan: Plan, scale: float) -> dict[str, str]:

@@ -51,10 +51,10 @@ class Plan(Document):
 
     # what a party does in a round
     rounds: Annotated[int, Field(ge=1, le=10_000)]
-    local_epochs: Annotated[int, Field(ge=1, le=100)]  # passes over a party's images in a round
+    local_steps: Annotated[int, Field(ge=1, le=100_000)]  # of a party's optimiser in a round, however many images it has
     batch_size: Annotated[int, Field(ge=2, le=65_536)]
     learning_rate: Rate
-    schedule: Literal["constant", "cosine"]  # over all epochs of all rounds
+    schedule: Literal["constant", "cosine"]  # over all steps of all rounds
     adam_beta1: Share
     adam_beta2: Share
     adam_epsilon: Positive
@@ -131,9 +131,9 @@ class Plan(Document):
             raise ValueError("privacy: the noise is made for a plain mean; expected fedavg or fedprox, and weighting equal")
 
     @property
-    def epochs(self) -> int:
-        """Passes over the images in the whole training."""
-        return self.rounds * self.local_epochs
+    def steps(self) -> int:
+        """Steps of a party's optimiser in the whole training."""
+        return self.rounds * self.local_steps
 
     def party_of(self, node: str) -> Party | None:
         """The party of a node; None for a stranger."""

@@ -1,4 +1,4 @@
-"""What a party sends back: its weights after a round, statistics, and two figures. Also what only claims to be that."""
+"""What a party sends back: weights after a round or, once, statistics of batch norm. Also what only claims to be that."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,8 +33,8 @@ class Update:
     node: str
     examples: int
     loss: float
-    weights: Tensors
-    statistics: Tensors  # empty under differential privacy
+    weights: Tensors  # of a round; a measurement has none
+    statistics: Tensors  # of a measurement; a round has none
 
     @property
     def digest(self) -> Digest:
@@ -44,11 +44,10 @@ class Update:
 
 def as_update(received: Received) -> Update:
     """A reply that was checked, by its types."""
-    assert received.weights is not None
     return Update(
         node=received.node,
         examples=int(received.examples),
         loss=float(received.loss),
-        weights={name: np.asarray(tensor, dtype=np.float32) for name, tensor in received.weights.items()},
+        weights={name: np.asarray(tensor, dtype=np.float32) for name, tensor in (received.weights or {}).items()},
         statistics={name: np.asarray(tensor, dtype=np.float32) for name, tensor in (received.statistics or {}).items()},
     )
