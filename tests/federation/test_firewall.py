@@ -2,7 +2,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from manyheads_shared.digest import Digest
 from manyheads_shared.federation.firewall import Expected
 from manyheads_shared.federation.tensors import declared_shapes
 from manyheads_shared.federation.update import Received
-from tests.support.federation import NODE, make_federation
+from tests.support.federation import NODE, Federation, make_federation
 
 VARIANCE = "trunk.norm2.running_var"
 WEIGHT = "trunk.conv1.weight"
@@ -22,8 +21,7 @@ WEIGHT = "trunk.conv1.weight"
 class Scene:
     """A round of four parties that has begun."""
 
-    def __init__(self, folder: Path, **values: Any) -> None:
-        federation = make_federation(folder, 4, **values)
+    def __init__(self, federation: Federation) -> None:
         record = federation.folder.read()
         self.before: Tensors = federation.folder.read_state(record).tensors
         self.expected = Expected(record.plan, record.opening.digest, 1)
@@ -47,9 +45,14 @@ class Scene:
         return screen(replies, self.expected, self.before, self.earlier)
 
 
+@pytest.fixture(scope="module")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Federation:
+    return make_federation(tmp_path_factory.mktemp("federation"), 4)
+
+
 @pytest.fixture
-def scene(tmp_path: Path) -> Scene:
-    return Scene(tmp_path)
+def scene(federation: Federation) -> Scene:
+    return Scene(federation)
 
 
 def _with(received: Received, name: str, tensor: object) -> Received:
@@ -155,7 +158,7 @@ def test_of_two_replies_the_first_counts(scene: Scene) -> None:
 
 
 def test_under_privacy_a_change_that_is_not_clipped_is_rejected(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, privacy={"clip_norm": 0.1, "noise_multiplier": 1.0, "delta": 1e-5})
+    scene = Scene(make_federation(tmp_path, 4, privacy={"clip_norm": 0.1, "noise_multiplier": 1.0, "delta": 1e-5}))
     screened = scene.screen(scene.honest(0), _times(scene.honest(1), scene, 1e-3))
     assert "at most the clip norm 0.1" in screened.reasons[str(NODE)][0]
     assert screened.accepted == [str(NODE + 1)]
