@@ -51,7 +51,6 @@ def test_every_line_of_the_template_may_be_switched_on(tmp_path: Path) -> None:
         ({"faulty_parties": 1}, "withstands no faulty party"),
         ({"strategy": "fedprox"}, "proximal_strength"),
         ({"proximal_strength": 0.1}, "proximal_strength"),
-        ({"server_learning_rate": 0.1}, "fedadam"),
         ({"strategy": "median", "faulty_parties": 1, "weighting": "examples"}, "knows no weights"),
         ({"strategy": "fedadam", "privacy": {"clip_norm": 1.0, "noise_multiplier": 1.0, "delta": 1e-5}}, "plain mean"),
         ({"weighting": "examples", "privacy": {"clip_norm": 1.0, "noise_multiplier": 1.0, "delta": 1e-5}}, "plain mean"),

@@ -10,10 +10,10 @@ from manyheads_contributor.federation.own_updates import verify_own_updates
 from manyheads_hub.federation.primary import package_federation, record_path
 from manyheads_shared.artifact import PrimaryArtifact, read_primary
 from manyheads_shared.chain import Head
-from manyheads_shared.errors import ChainError, ManifestError, SignatureError, UsageError
+from manyheads_shared.errors import ChainError, FederationRecordError, ManifestError, SignatureError, UsageError
 from manyheads_shared.federation.privacy import spent_epsilon
 from manyheads_shared.federation.record import Line, Record, read_record, sign_line, split_lines
-from manyheads_shared.federation.verification import FederationRecordError, verify_federation
+from manyheads_shared.federation.verification import verify_federation
 from tests.support.federation import Federation, make_federation
 from tests.support.makers import make_primary
 

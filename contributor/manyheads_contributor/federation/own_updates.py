@@ -3,9 +3,8 @@
 import json
 from pathlib import Path
 
-from manyheads_shared.errors import UsageError
+from manyheads_shared.errors import FederationRecordError, UsageError
 from manyheads_shared.federation.record import Record
-from manyheads_shared.federation.verification import FederationRecordError
 
 
 def verify_own_updates(record: Record, party: str, sent: Path) -> int:

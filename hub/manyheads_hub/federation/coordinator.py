@@ -5,6 +5,7 @@ It speaks to parties through an `Exchange`: Flower's grid in `server_app`. What 
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from securesystemslib.signer import CryptoSigner
 from manyheads_hub.federation.deciding import decide_measurement, decide_round
 from manyheads_hub.federation.folder import FederationFolder
 from manyheads_shared.artifact import Tensors
+from manyheads_shared.chain import Head
 from manyheads_shared.clock import now
 from manyheads_shared.errors import SignatureError
 from manyheads_shared.federation.firewall import Expected
@@ -68,7 +70,7 @@ def run_federation(
 def run_round(folder: FederationFolder, record: Record, exchange: Exchange, signer: CryptoSigner) -> Record:
     """Run the next round and write it down."""
     state, number, began = folder.read_state(record), len(record.rounds) + 1, now()
-    replies = exchange.train(record.plan, folder.read_lines()[0], number, state.tensors)
+    replies = exchange.train(record.plan, folder.opening_line(), number, state.tensors)
     decided = decide_round(
         replies,
         Expected(record.plan, record.opening.digest, number),
@@ -90,13 +92,13 @@ def run_round(folder: FederationFolder, record: Record, exchange: Exchange, sign
         ended=now(),
     )
     folder.append(sign_line(entry, signer))
-    return folder.read()
+    return replace(record, rounds=(*record.rounds, entry), head=Head(entry.sequence, entry.digest))
 
 
 def run_measurement(folder: FederationFolder, record: Record, exchange: Exchange, signer: CryptoSigner) -> Record:
     """Have statistics measured under the last weights and write it down."""
     state, number = folder.read_state(record), len(record.rounds)
-    replies = exchange.measure(record.plan, folder.read_lines()[0], number, state.tensors)
+    replies = exchange.measure(record.plan, folder.opening_line(), number, state.tensors)
     decided = decide_measurement(replies, Expected(record.plan, record.opening.digest, number), state.tensors)
     folder.write_measured(decided.tensors)
     entry = Measurement.new(
@@ -107,7 +109,7 @@ def run_measurement(folder: FederationFolder, record: Record, exchange: Exchange
         ended=now(),
     )
     folder.append(sign_line(entry, signer))
-    return folder.read()
+    return replace(record, measurement=entry, head=Head(entry.sequence, entry.digest))
 
 
 def describe(entry: Round) -> str:

@@ -122,7 +122,7 @@ def _server_step(
     change: NDArray[np.float64], moments: Moments | None, plan: Plan
 ) -> tuple[NDArray[np.float64], Moments | None]:
     if plan.strategy != "fedadam":
-        return change, None
+        return plan.server_learning_rate * change, None
     return adam_step(
         change,
         moments or Moments(np.zeros_like(change), np.zeros_like(change)),

@@ -7,6 +7,7 @@ app/                      the Flower app to run, the same for everybody
 """
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -83,24 +84,32 @@ class FederationFolder:
             FederationFolderError: there is none.
             FormatError, VerificationError: as `read_record`.
         """
-        return read_record(self.read_lines())
+        return read_record(split_lines(self._read()))
 
-    def read_lines(self) -> list[bytes]:
-        """The record's lines.
+    def opening_line(self) -> bytes:
+        """The first line of the record, as parties are sent it.
 
         Raises:
-            FederationFolderError: there is none.
+            FederationFolderError: there is no record.
         """
+        return self._read().partition(b"\n")[0]
+
+    def _read(self) -> bytes:
         try:
-            return split_lines(self.record.read_bytes())
+            return self.record.read_bytes()
         except OSError as error:
             raise FederationFolderError(
                 f"{self.path}: expected the folder of a federated training, as `federate prepare` makes; {error.strerror}"
             ) from error
 
     def append(self, line: bytes) -> None:
-        """Add a line to the record, whole or not at all."""
-        write_atomic(self.record, self.record.read_bytes() + line + b"\n")
+        """Add a line to the record; one that an earlier kill left half-written is dropped."""
+        with self.record.open("r+b") as stream:
+            stream.seek(stream.read().rfind(b"\n") + 1)
+            stream.truncate()
+            stream.write(line + b"\n")
+            stream.flush()
+            os.fsync(stream.fileno())
 
     def write_state(self, number: int, state: ServerState) -> None:
         """Write the state after a round, and drop those that nothing goes on from."""

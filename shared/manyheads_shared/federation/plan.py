@@ -78,10 +78,10 @@ class Plan(Document):
     # how updates become one
     strategy: StrategyName
     faulty_parties: Count  # that the strategy withstands
-    server_learning_rate: Positive  # fedadam's; 1 with every other
-    server_beta1: Share
+    server_learning_rate: Positive  # factor on the change that came of a round; with fedadam its learning rate
+    server_beta1: Share  # this and the next two are fedadam's
     server_beta2: Share
-    server_epsilon: Positive  # fedadam's tau
+    server_epsilon: Positive  # tau
 
     privacy: Privacy | None
     created: Time
@@ -119,8 +119,6 @@ class Plan(Document):
         check_party_count(self.strategy, self.quorum, self.faulty_parties)
         if (self.strategy == "fedprox") != (self.proximal_strength > 0):
             raise ValueError("proximal_strength above 0 goes with fedprox, and only with it")
-        if self.strategy != "fedadam" and self.server_learning_rate != 1:
-            raise ValueError(f"server_learning_rate is fedadam's; expected 1 with {self.strategy}")
         if self.strategy in COORDINATE_WISE and self.weighting != "equal":
             raise ValueError(f"{self.strategy} knows no weights; expected weighting equal")
 

@@ -8,17 +8,13 @@ import math
 from collections.abc import Sequence
 
 from manyheads_shared.artifact import PrimaryArtifact
-from manyheads_shared.errors import VerificationError
+from manyheads_shared.errors import FederationRecordError
 from manyheads_shared.federation.plan import Plan
 from manyheads_shared.federation.privacy import spent_epsilon
 from manyheads_shared.federation.record import Outcome, PartyRound, Record, Round
 from manyheads_shared.federation.strategy import MEANS, ROBUST, SELECTIONS, parties_needed
 from manyheads_shared.federation.tensors import digest_tensors
 from manyheads_shared.federation.weighting import influences
-
-
-class FederationRecordError(VerificationError):
-    """A record whose lines are signed and chained, and that breaks its own plan or speaks of another primary."""
 
 
 def verify_federation(record: Record, primary: PrimaryArtifact) -> Outcome:
