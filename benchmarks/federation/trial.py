@@ -32,7 +32,11 @@ from manyheads_shared.preprocess import Preprocessor
 
 COMPUTE = choose_compute("cpu", "float32")
 NAME = {"name": "benchmark", "version": "1"}
-CENTRAL = {"batch_size": 32, "learning_rate": 1e-3}  # the recipe `quick`
+SETTINGS: dict[str, Any] = {"local_steps": 4, "batch_size": 16, "learning_rate": 4e-3, "server_learning_rate": 2.0}
+CENTRAL: dict[str, dict[str, Any]] = {
+    "central": {"batch_size": 32, "learning_rate": 1e-3},  # as the recipe `quick`
+    "central-large-batch": {"batch_size": 160, "learning_rate": 4e-3},  # as many steps as a party takes
+}
 
 
 @dataclass(frozen=True)
@@ -44,12 +48,13 @@ class Trial:
     attackers: int = 0
     seed: int = 0
     weighting: str = "equal"
+    rounds: int = 100  # of four steps each: 6.25 are a pass over an owner's 400 images
 
     @property
     def title(self) -> str:
         """Its name in the results."""
         parts = [self.strategy, self.attack.replace(" ", "-"), str(self.attackers), str(self.seed)]
-        return "_".join(parts if self.weighting == "equal" else [*parts, self.weighting])
+        return "_".join([*parts, self.weighting, str(self.rounds)])
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class LocalExchange:
         )
 
 
-def plan_values(trial: Trial, settings: dict[str, Any]) -> dict[str, Any]:
+def plan_values(trial: Trial) -> dict[str, Any]:
     """The numbers of a federated trial; robust strategies are told how many parties are dishonest, as if that were known."""
     faulty = {"median": 3, "trimmed-mean": 3, "krum": 3, "multi-krum": 3, "bulyan": 1}.get(trial.strategy, 0)
     own: dict[str, Any] = {}
@@ -95,26 +100,26 @@ def plan_values(trial: Trial, settings: dict[str, Any]) -> dict[str, Any]:
     if trial.strategy == "fedadam":
         own = {"server_learning_rate": 0.01}
     parties = [{"name": f"party{i}", "node": str(1 + i), "max_examples": 5000} for i in range(OWNERS)]
-    quorum = max(7, 2 * faulty + 3 if trial.strategy in ("krum", "multi-krum") else 0) if trial.strategy != "bulyan" else 7
     return (
         DEFAULTS
         | NAME
-        | {"parties": parties, "quorum": 5 if faulty < 2 else quorum, "privacy": None, "influence_cap": 0.2}
+        | {"parties": parties, "quorum": 5, "privacy": None, "influence_cap": 0.2}
         | {"strategy": trial.strategy, "faulty_parties": faulty, "weighting": trial.weighting, "seed": 2021 + trial.seed}
+        | SETTINGS
+        | {"rounds": trial.rounds}
         | own
-        | settings
     )
 
 
-def run_trial(trial: Trial, world: World, work: Path, settings: dict[str, Any]) -> dict[str, Any]:
+def run_trial(trial: Trial, world: World, work: Path) -> dict[str, Any]:
     """Train and measure; what was trained before in `work` is gone on with."""
     began = time.monotonic()
     values: dict[str, Any] = asdict(trial)
-    if trial.strategy == "central":
-        tensors = train_centrally(trial, world, work, settings)
+    if trial.strategy in CENTRAL:
+        tensors = train_centrally(trial, world, work)
     else:
         try:
-            record, tensors = train_federated(trial, world, work, settings)
+            record, tensors = train_federated(trial, world, work)
         except RoundFailedError as error:
             return values | {"failed": str(error)[:300], "seconds": round(time.monotonic() - began, 1)}
         values["rejected"] = {
@@ -123,10 +128,10 @@ def run_trial(trial: Trial, world: World, work: Path, settings: dict[str, Any]) 
     return values | measure(tensors, world) | {"seconds": round(time.monotonic() - began, 1)}
 
 
-def train_federated(trial: Trial, world: World, work: Path, settings: dict[str, Any]) -> tuple[Record, Tensors]:
+def train_federated(trial: Trial, world: World, work: Path) -> tuple[Record, Tensors]:
     """Run the coordinator with the parties in this process."""
     folder, signer = FederationFolder(work / trial.title), CryptoSigner.generate_ed25519()
-    values = plan_values(trial, settings)
+    values = plan_values(trial)
     initial = initial_tensors(values["architecture"], SPEC, values["seed"])
     folder.create(write_opening(build_plan(values, SPEC, initial), signer), initial)
     exchange = LocalExchange(world, trial, folder.path / "states", folder.read().opening.digest)
@@ -134,11 +139,12 @@ def train_federated(trial: Trial, world: World, work: Path, settings: dict[str, 
     return record, folder.read_measured(record)
 
 
-def train_centrally(trial: Trial, world: World, work: Path, settings: dict[str, Any]) -> Tensors:
+def train_centrally(trial: Trial, world: World, work: Path) -> Tensors:
     """As many passes over all images in one place: a federation of one party, which is central training to the last bit."""
-    values = plan_values(Trial("fedavg", seed=trial.seed), settings)
+    values = plan_values(Trial("fedavg", seed=trial.seed, rounds=trial.rounds))
     passes = values["rounds"] * values["local_steps"] * values["batch_size"] / len(world.owners[0])
-    values |= {"parties": values["parties"][:1], "quorum": 1, "influence_cap": 1.0, "rounds": 1} | CENTRAL
+    values |= {"parties": values["parties"][:1], "quorum": 1, "influence_cap": 1.0, "rounds": 1}
+    values |= CENTRAL[trial.strategy] | {"server_learning_rate": 1.0}
     values["local_steps"] = round(passes * len(world.everything) / values["batch_size"])
     tensors = initial_tensors(values["architecture"], SPEC, values["seed"])
     plan = build_plan(values, SPEC, tensors)

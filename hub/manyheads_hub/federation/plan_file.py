@@ -50,7 +50,7 @@ TEMPLATE = """# The plan of a federated training. What stands behind a # is the 
 name = "faces"
 version = "1"
 {defaults}
-# quorum = 2                    # accepted updates a round needs; left out: all parties
+# quorum = 2                    # accepted updates a round needs; left out: two thirds of the parties
 
 # who takes part: each by the id that `flwr supernode register` gave, and the images it may claim
 [[parties]]
@@ -85,7 +85,8 @@ def read_plan(path: Path) -> dict[str, Any]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path}: expected a plan in TOML, as `federate plan` writes one: {error}") from error
-    return DEFAULTS | {"quorum": len(values.get("parties", [])), "privacy": None} | values
+    quorum = -(-2 * len(values.get("parties", [])) // 3)
+    return DEFAULTS | {"quorum": quorum, "privacy": None} | values
 
 
 def preprocessing_of(values: dict[str, Any]) -> Preprocessing:

@@ -116,7 +116,7 @@ class Plan(Document):
             raise ValueError(f"influence_cap {self.influence_cap:g}: {self.quorum} parties of at most that much are no whole")
 
     def _check_strategy(self) -> None:
-        check_party_count(self.strategy, self.quorum, self.faulty_parties)
+        check_party_count(self.strategy, len(self.parties), self.faulty_parties)  # a round checks what came
         if (self.strategy == "fedprox") != (self.proximal_strength > 0):
             raise ValueError("proximal_strength above 0 goes with fedprox, and only with it")
         if self.strategy in COORDINATE_WISE and self.weighting != "equal":
