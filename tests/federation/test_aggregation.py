@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from manyheads_shared.federation.aggregation import Moments, adam_step, aggregate, bulyan, krum_scores
+from manyheads_shared.federation.aggregation import Moments, adam_step, aggregate, bulyan, krum_order, squared_distances
 from manyheads_shared.federation.strategy import ROBUST, StrategyName, check_party_count, parties_needed
 
 HONEST = np.ones(6)
@@ -42,9 +42,10 @@ def test_krum_takes_one_row_as_it_is_and_multi_krum_the_mean_of_several() -> Non
     assert (several.influences or ())[-2:] == (0, 0)
 
 
-def test_krum_scores_are_sums_over_the_nearest() -> None:
-    scores = krum_scores(np.array([[0.0], [1.0], [2.0], [3.0], [100.0]]), faulty=1)  # n - f - 2 = 2 neighbours
-    assert scores.tolist() == [1 + 4, 1 + 1, 1 + 1, 1 + 4, 97**2 + 98**2]
+def test_krum_orders_by_the_distances_to_the_nearest() -> None:
+    distances = squared_distances(np.array([[0.0], [1.0], [2.5], [3.5], [100.0]]))
+    assert distances[0, 1:].tolist() == [1, 6.25, 12.25, 10_000]
+    assert krum_order(distances, faulty=1) == [1, 2, 0, 3, 4]  # two neighbours: 3.25, 3.25, 7.25, 7.25, 18_817.5
 
 
 def test_bulyan_averages_what_is_nearest_to_the_median() -> None:

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,12 @@ def test_a_node_starts_with_tls_and_its_key_on_loopback_and_tells_nobody(site: P
 def test_a_file_that_the_policy_names_and_that_is_not_there_is_told_before_anything_starts(name: str, site: Path) -> None:
     (site.parent / name).unlink()
     with pytest.raises(NodeError, match=name):
+        plan_start(site, read_site(site))
+
+
+def test_without_flower_a_node_says_which_extra_it_wants(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "flwr", None)
+    with pytest.raises(NodeError, match="extra `federation`"):
         plan_start(site, read_site(site))
 
 

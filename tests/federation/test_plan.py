@@ -54,6 +54,7 @@ def test_every_line_of_the_template_may_be_switched_on(tmp_path: Path) -> None:
         ({"strategy": "median", "faulty_parties": 1, "weighting": "examples"}, "knows no weights"),
         ({"strategy": "fedadam", "privacy": {"clip_norm": 1.0, "noise_multiplier": 1.0, "delta": 1e-5}}, "plain mean"),
         ({"weighting": "examples", "privacy": {"clip_norm": 1.0, "noise_multiplier": 1.0, "delta": 1e-5}}, "plain mean"),
+        ({"privacy": {"clip_norm": 1.0, "noise_multiplier": 1e-4, "delta": 1e-5}}, "too little for any promise"),
     ],
 )
 def test_a_plan_that_cannot_be_kept_is_refused(values: dict[str, Any], reason: str) -> None:

@@ -42,7 +42,7 @@ def aggregate(changes: Matrix, strategy: StrategyName, *, shares: Sequence[float
         case "trimmed-mean":
             return Aggregate(trimmed_mean(changes, faulty), None)
         case "krum" | "multi-krum":
-            chosen = krum_order(changes, faulty)[: 1 if strategy == "krum" else count - faulty - 2]
+            chosen = krum_order(squared_distances(changes), faulty)[: 1 if strategy == "krum" else count - faulty - 2]
             return Aggregate(changes[chosen].mean(axis=0), tuple(1 / len(chosen) if i in chosen else 0.0 for i in range(count)))
         case "bulyan":
             return Aggregate(bulyan(changes, faulty), None)
@@ -61,28 +61,30 @@ def trimmed_mean(changes: Matrix, trim: int) -> Vector:
     return mean
 
 
-def krum_scores(changes: Matrix, faulty: int) -> Vector:
-    """Sum of squared distances of each row to its n - faulty - 2 nearest others; the lowest is the most in line."""
+def squared_distances(changes: Matrix) -> Matrix:
+    """Squared distances between rows, (n, n); infinite to itself."""
     squares = np.einsum("nd,nd->n", changes, changes)
-    distances = np.maximum(squares[:, None] + squares[None, :] - 2 * changes @ changes.T, 0)
+    distances: Matrix = np.maximum(squares[:, None] + squares[None, :] - 2 * changes @ changes.T, 0)
     np.fill_diagonal(distances, np.inf)
-    neighbours = len(changes) - faulty - 2
+    return distances
+
+
+def krum_order(distances: Matrix, faulty: int) -> list[int]:
+    """Rows from the most to the least in line: by the sum of squared distances to their n - faulty - 2 nearest others."""
+    neighbours = len(distances) - faulty - 2
     assert neighbours >= 1
-    scores: Vector = np.sort(distances, axis=1)[:, :neighbours].sum(axis=1)
-    return scores
-
-
-def krum_order(changes: Matrix, faulty: int) -> list[int]:
-    """Rows from the most to the least in line."""
-    return [int(i) for i in np.argsort(krum_scores(changes, faulty), kind="stable")]
+    scores = np.sort(distances, axis=1)[:, :neighbours].sum(axis=1)
+    return [int(i) for i in np.argsort(scores, kind="stable")]
 
 
 def bulyan(changes: Matrix, faulty: int) -> Vector:
     """Choose n - 2 faulty rows by Krum, one after the other; of each coordinate average the values nearest to their median."""
+    distances = squared_distances(changes)
     left, chosen = list(range(len(changes))), []
     for _ in range(len(changes) - 2 * faulty):
         # the last choices leave 2 faulty + 1 rows: fewer may be assumed faulty then, for Krum needs a neighbour to compare with
-        best = left[krum_order(changes[left], min(faulty, len(left) - 3))[0]]
+        among = distances[np.ix_(left, left)]
+        best = left[krum_order(among, min(faulty, len(left) - 3))[0]]
         chosen.append(best)
         left.remove(best)
     rows = changes[sorted(chosen)]

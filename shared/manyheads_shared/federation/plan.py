@@ -12,6 +12,7 @@ from manyheads_shared.architectures import get_architecture
 from manyheads_shared.degradations import get_profile
 from manyheads_shared.document import Count, Document, Ordinal, Value
 from manyheads_shared.errors import ManyheadsError
+from manyheads_shared.federation.privacy import spent_epsilon
 from manyheads_shared.federation.strategy import COORDINATE_WISE, ROBUST, StrategyName, check_party_count
 from manyheads_shared.manifest import DigestField, Name, Preprocessing, Time
 
@@ -127,6 +128,7 @@ class Plan(Document):
             return
         if self.strategy in ROBUST or self.strategy == "fedadam" or self.weighting != "equal":
             raise ValueError("privacy: the noise is made for a plain mean; expected fedavg or fedprox, and weighting equal")
+        spent_epsilon(self.privacy.noise_multiplier, self.rounds, self.privacy.delta)  # refuses noise that promises nothing
 
     @property
     def steps(self) -> int:
