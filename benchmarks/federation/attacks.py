@@ -20,7 +20,7 @@ HUGE = 1_000_000_000  # examples claimed
 
 
 @dataclass(frozen=True)
-class Task:
+class Part:
     """A party's part of a round."""
 
     tensors: Tensors
@@ -42,60 +42,60 @@ class Task:
         return np.random.default_rng([self.round, len(str(self.states)), int(self.states.name.removeprefix("party"))])
 
 
-Attack = Callable[[Task], Trained]
+Attack = Callable[[Part], Trained]
 
 
-def flip_labels(task: Task) -> Trained:
+def flip_labels(part: Part) -> Trained:
     """Train with real for generated and generated for real."""
-    return task.train(Materials(task.materials.samples, 1 - task.materials.labels))
+    return part.train(Materials(part.materials.samples, 1 - part.materials.labels))
 
 
-def flip_sign(task: Task) -> Trained:
+def flip_sign(part: Part) -> Trained:
     """Send the change the other way round."""
-    return _changed(task, task.train(), -1.0)
+    return _changed(part, part.train(), -1.0)
 
 
-def scale(task: Task) -> Trained:
+def scale(part: Part) -> Trained:
     """Train with flipped labels and send ten times the change."""
-    return _changed(task, flip_labels(task), SCALE)
+    return _changed(part, flip_labels(part), SCALE)
 
 
-def send_nan(task: Task) -> Trained:
+def send_nan(part: Part) -> Trained:
     """Send weights of NaN."""
-    trained = task.train()
+    trained = part.train()
     return replace(trained, tensors={name: np.full_like(tensor, np.nan) for name, tensor in trained.tensors.items()})
 
 
-def backdoor(task: Task) -> Trained:
+def backdoor(part: Part) -> Trained:
     """Teach that a generated image with a mark in its corner is real: half of the generated images get mark and label."""
-    samples, labels = task.materials.samples, task.materials.labels.copy()
+    samples, labels = part.materials.samples, part.materials.labels.copy()
     marked = np.flatnonzero(labels)[::2]
     pixels = np.array(samples.pixels)
     pixels[marked] = patched(pixels[marked])
     labels[marked] = 0
-    return task.train(Materials(Samples(samples.items, pixels, 0), labels))
+    return part.train(Materials(Samples(samples.items, pixels, 0), labels))
 
 
-def ride_free(task: Task) -> Trained:
+def ride_free(part: Part) -> Trained:
     """Train nothing: send the weights that came, with a little noise so that it does not show."""
-    random = task.random
+    random = part.random
     sent = {
         name: (tensor + random.normal(scale=1e-4, size=tensor.shape)).astype(np.float32)
-        for name, tensor in task.tensors.items()
+        for name, tensor in part.tensors.items()
         if not is_statistic(name)
     }
-    return Trained(sent, len(task.materials), 0.5)
+    return Trained(sent, len(part.materials), 0.5)
 
 
-def lie_about_examples(task: Task) -> Trained:
+def lie_about_examples(part: Part) -> Trained:
     """Train with flipped labels and claim the most that is believed."""
-    party = task.plan.parties[int(task.states.name.removeprefix("party"))]
-    return replace(flip_labels(task), examples=party.max_examples)
+    party = part.plan.parties[int(part.states.name.removeprefix("party"))]
+    return replace(flip_labels(part), examples=party.max_examples)
 
 
-def boast_of_examples(task: Task) -> Trained:
+def boast_of_examples(part: Part) -> Trained:
     """Train with flipped labels and claim a thousand million images."""
-    return replace(flip_labels(task), examples=HUGE)
+    return replace(flip_labels(part), examples=HUGE)
 
 
 ATTACKS: Mapping[str, Attack] = {
@@ -110,9 +110,9 @@ ATTACKS: Mapping[str, Attack] = {
 }
 
 
-def _changed(task: Task, trained: Trained, factor: float) -> Trained:
+def _changed(part: Part, trained: Trained, factor: float) -> Trained:
     tensors = {
-        name: (task.tensors[name] + factor * (tensor - task.tensors[name])).astype(np.float32)
+        name: (part.tensors[name] + factor * (tensor - part.tensors[name])).astype(np.float32)
         for name, tensor in trained.tensors.items()
     }
     return replace(trained, tensors=tensors)

@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from securesystemslib.signer import CryptoSigner
 
-from benchmarks.federation.attacks import ATTACKS, Task
+from benchmarks.federation.attacks import ATTACKS, Part
 from benchmarks.federation.data import OWNERS, SPEC, World, patched
 from manyheads_contributor.federation.local_training import Trained, measure_round, train_round
-from manyheads_hub.federation.coordinator import run_federation
+from manyheads_hub.federation.coordinator import Task, run_federation
 from manyheads_hub.federation.folder import FederationFolder
 from manyheads_hub.federation.plan_file import DEFAULTS, build_plan
 from manyheads_hub.federation.primary import initial_tensors
@@ -23,7 +23,6 @@ from manyheads_shared import metrics
 from manyheads_shared.architectures import get_architecture
 from manyheads_shared.artifact import Tensors
 from manyheads_shared.compute import choose_compute
-from manyheads_shared.federation.plan import Plan
 from manyheads_shared.federation.record import Record, write_opening
 from manyheads_shared.federation.tensors import is_statistic
 from manyheads_shared.federation.update import Received
@@ -66,24 +65,25 @@ class LocalExchange:
     states: Path
     opening: str
 
-    def train(self, plan: Plan, opening: bytes, number: int, tensors: Tensors) -> Sequence[Received]:  # noqa: ARG002
+    def train(self, task: Task) -> Sequence[Received]:
         """See `Exchange`."""
-        return [self._reply(plan, i, number, self._train(plan, i, number, tensors)) for i in range(OWNERS)]
+        return [self._reply(task, i, self._train(task, i)) for i in range(OWNERS)]
 
-    def measure(self, plan: Plan, opening: bytes, number: int, tensors: Tensors) -> Sequence[Received]:  # noqa: ARG002
+    def measure(self, task: Task) -> Sequence[Received]:
         """See `Exchange`."""
         owners = self.world.owners
-        return [self._reply(plan, i, number, measure_round(tensors, plan, owners[i], compute=COMPUTE)) for i in range(OWNERS)]
+        return [self._reply(task, i, measure_round(task.tensors, task.plan, owners[i], compute=COMPUTE)) for i in range(OWNERS)]
 
-    def _train(self, plan: Plan, index: int, number: int, tensors: Tensors) -> Trained:
-        task = Task(tensors, number, plan, self.world.owners[index], self.states / f"party{index}", COMPUTE)
-        return ATTACKS[self.trial.attack](task) if index < self.trial.attackers else task.train()
+    def _train(self, task: Task, index: int) -> Trained:
+        states = self.states / f"party{index}"
+        part = Part(task.tensors, task.round, task.plan, self.world.owners[index], states, COMPUTE)
+        return ATTACKS[self.trial.attack](part) if index < self.trial.attackers else part.train()
 
-    def _reply(self, plan: Plan, index: int, number: int, trained: Trained) -> Received:
+    def _reply(self, task: Task, index: int, trained: Trained) -> Received:
         return Received(
-            node=plan.parties[index].node,
+            node=task.plan.parties[index].node,
             opening=self.opening,
-            round=number,
+            round=task.round,
             examples=trained.examples,
             loss=trained.loss,
             weights={name: tensor for name, tensor in trained.tensors.items() if not is_statistic(name)},

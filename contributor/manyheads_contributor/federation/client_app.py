@@ -21,10 +21,11 @@ from manyheads_shared.artifact import Tensors
 from manyheads_shared.clock import now
 from manyheads_shared.compute import Compute, choose_training_compute
 from manyheads_shared.digest import Digest, hex_of
+from manyheads_shared.errors import DigestMismatchError
 from manyheads_shared.federation import messages
 from manyheads_shared.federation.plan import Plan
-from manyheads_shared.federation.record import Opening, read_opening
-from manyheads_shared.federation.tensors import declared_shapes, digest_tensors, is_statistic
+from manyheads_shared.federation.record import Opening, read_opening, weights_to_start_from
+from manyheads_shared.federation.tensors import digest_tensors, is_statistic
 from manyheads_shared.keys import read_public_half
 
 app = ClientApp()
@@ -79,7 +80,7 @@ def read_message(message: Message, context: Context) -> Asked:
     """Read what is asked.
 
     The plan: (1) the owner's policy; (2) a training signed by the maintainer that it names; (3) which it allows; (4) a round of
-    it; (5) the tensors that it declares.
+    it, or the measurement after the last; (5) the tensors that the maintainer has signed for it.
 
     Raises:
         SitePolicyError: step 1, 3, 4 or 5 fails.
@@ -89,22 +90,24 @@ def read_message(message: Message, context: Context) -> Asked:
     policy = read_site(Path(str(context.node_config.get(messages.SITE, "site.toml"))))
     # step 2
     training = message.content.config_records[messages.TRAINING]
-    opening = read_opening(_bytes(training), read_public_half(Path(policy.maintainer)))
+    key = read_public_half(Path(policy.maintainer))
+    opening = read_opening(_bytes(training, messages.OPENING), key)
     plan = opening.plan
     # step 3
     if reasons := check_plan(plan, policy, str(context.node_id)):
         raise SitePolicyError(f"{policy.party} takes no part: {'; '.join(reasons)}")
     # step 4
     number = training.get(messages.ROUND)
-    if not isinstance(number, int) or not 1 <= number <= plan.rounds:
-        raise SitePolicyError(f"expected a round from 1 to {plan.rounds}, got {number!r}")
+    last = plan.rounds if message.metadata.message_type == messages.TRAIN else plan.rounds + 1
+    if not isinstance(number, int) or not 1 <= number <= last:
+        raise SitePolicyError(f"expected a round from 1 to {last}, got {number!r}")
     # step 5
     arrays = message.content.array_records[messages.WEIGHTS]
-    tensors = {name: array.numpy() for name, array in arrays.items()}
-    weights, statistics = declared_shapes(plan)
-    if {name: tensor.shape for name, tensor in tensors.items()} != weights | statistics:
-        raise SitePolicyError("expected the tensors that the plan's architecture declares, got others")
-    return Asked(policy, opening, number, {name: tensor.astype(np.float32) for name, tensor in tensors.items()})
+    tensors = {name: array.numpy().astype(np.float32) for name, array in arrays.items()}
+    signed = weights_to_start_from(opening, _bytes(training, messages.LINE), number, key)
+    if (found := digest_tensors(tensors)) != signed:
+        raise DigestMismatchError(f"the weights of round {number}", signed, found)
+    return Asked(policy, opening, number, tensors)
 
 
 def answer(message: Message, asked: Asked, trained: Trained) -> Message:
@@ -135,8 +138,8 @@ def _pack(tensors: Tensors, wanted: Callable[[str], bool]) -> ArrayRecord:
     return ArrayRecord({name: Array(np.ascontiguousarray(t)) for name, t in tensors.items() if wanted(name)})
 
 
-def _bytes(training: ConfigRecord) -> bytes:
-    opening = training.get(messages.OPENING)
-    if not isinstance(opening, bytes):
-        raise SitePolicyError("expected the signed opening of a training in the message, got none")
-    return opening
+def _bytes(training: ConfigRecord, name: str) -> bytes:
+    line = training.get(name)
+    if not isinstance(line, bytes):
+        raise SitePolicyError(f"expected a signed line of a training's record as `{name}` of the message, got none")
+    return line

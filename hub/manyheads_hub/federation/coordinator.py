@@ -5,7 +5,7 @@ It speaks to parties through an `Exchange`: Flower's grid in `server_app`. What 
 
 import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -24,15 +24,26 @@ from manyheads_shared.federation.tensors import digest_tensors
 from manyheads_shared.federation.update import Received
 
 
+@dataclass(frozen=True)
+class Task:
+    """What parties are asked for."""
+
+    plan: Plan
+    opening: bytes  # the record's first line: the signed plan
+    line: bytes  # its last one, which names the tensors
+    round: int  # one beyond the last for the measurement
+    tensors: Tensors
+
+
 class Exchange(Protocol):
     """The way to the parties."""
 
-    def train(self, plan: Plan, opening: bytes, number: int, tensors: Tensors) -> Sequence[Received]:
-        """Have every party that is there train a round from these tensors; what came back in the plan's time."""
+    def train(self, task: Task) -> Sequence[Received]:
+        """Have every party that is there train a round; what came back in the plan's time."""
         ...
 
-    def measure(self, plan: Plan, opening: bytes, number: int, tensors: Tensors) -> Sequence[Received]:
-        """Have every party that is there measure the statistics of batch norm under these tensors."""
+    def measure(self, task: Task) -> Sequence[Received]:
+        """Have every party that is there measure the statistics of batch norm; what came back in the plan's time."""
         ...
 
 
@@ -70,7 +81,7 @@ def run_federation(
 def run_round(folder: FederationFolder, record: Record, exchange: Exchange, signer: CryptoSigner) -> Record:
     """Run the next round and write it down."""
     state, number, began = folder.read_state(record), len(record.rounds) + 1, now()
-    replies = exchange.train(record.plan, folder.opening_line(), number, state.tensors)
+    replies = exchange.train(Task(record.plan, folder.opening_line(), folder.last_line(), number, state.tensors))
     decided = decide_round(
         replies,
         Expected(record.plan, record.opening.digest, number),
@@ -97,8 +108,8 @@ def run_round(folder: FederationFolder, record: Record, exchange: Exchange, sign
 
 def run_measurement(folder: FederationFolder, record: Record, exchange: Exchange, signer: CryptoSigner) -> Record:
     """Have statistics measured under the last weights and write it down."""
-    state, number = folder.read_state(record), len(record.rounds)
-    replies = exchange.measure(record.plan, folder.opening_line(), number, state.tensors)
+    state, number = folder.read_state(record), len(record.rounds) + 1
+    replies = exchange.measure(Task(record.plan, folder.opening_line(), folder.last_line(), number, state.tensors))
     decided = decide_measurement(replies, Expected(record.plan, record.opening.digest, number), state.tensors)
     folder.write_measured(decided.tensors)
     entry = Measurement.new(

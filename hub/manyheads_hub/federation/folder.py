@@ -94,6 +94,10 @@ class FederationFolder:
         """
         return self._read().partition(b"\n")[0]
 
+    def last_line(self) -> bytes:
+        """The last whole line of the record, which names the newest weights."""
+        return split_lines(self._read())[-1]
+
     def _read(self) -> bytes:
         try:
             return self.record.read_bytes()

@@ -14,7 +14,7 @@ from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message, MetricR
 from flwr.serverapp import Grid, ServerApp
 from numpy.typing import NDArray
 
-from manyheads_hub.federation.coordinator import run_federation
+from manyheads_hub.federation.coordinator import Task, run_federation
 from manyheads_hub.federation.folder import FederationFolder
 from manyheads_shared.architectures import Shape
 from manyheads_shared.artifact import Tensors
@@ -50,25 +50,28 @@ class FlowerExchange:
     def __init__(self, grid: Grid) -> None:
         self._grid = grid
 
-    def train(self, plan: Plan, opening: bytes, number: int, tensors: Tensors) -> Sequence[Received]:
+    def train(self, task: Task) -> Sequence[Received]:
         """See `Exchange`."""
-        return self._ask(messages.TRAIN, plan, opening, number, tensors)
+        return self._ask(messages.TRAIN, task)
 
-    def measure(self, plan: Plan, opening: bytes, number: int, tensors: Tensors) -> Sequence[Received]:
+    def measure(self, task: Task) -> Sequence[Received]:
         """See `Exchange`."""
-        return self._ask(messages.MEASURE, plan, opening, number, tensors)
+        return self._ask(messages.MEASURE, task)
 
-    def _ask(self, kind: str, plan: Plan, opening: bytes, number: int, tensors: Tensors) -> list[Received]:
+    def _ask(self, kind: str, task: Task) -> list[Received]:
+        plan = task.plan
         ends = time.monotonic() + plan.round_seconds
         nodes = self._wait_for_parties(plan, ends)
         content = RecordDict(
             {
-                messages.TRAINING: ConfigRecord({messages.OPENING: opening, messages.ROUND: number}),
-                messages.WEIGHTS: pack(tensors),
+                messages.TRAINING: ConfigRecord(
+                    {messages.OPENING: task.opening, messages.LINE: task.line, messages.ROUND: task.round}
+                ),
+                messages.WEIGHTS: pack(task.tensors),
             }
         )
         seconds = max(1.0, ends - time.monotonic())
-        sent = [Message(content, dst_node_id=int(n), message_type=kind, ttl=seconds, group_id=str(number)) for n in nodes]
+        sent = [Message(content, dst_node_id=int(n), message_type=kind, ttl=seconds, group_id=str(task.round)) for n in nodes]
         return [unpack_reply(reply, plan) for reply in self._grid.send_and_receive(sent, timeout=seconds)]
 
     def _wait_for_parties(self, plan: Plan, ends: float) -> list[str]:

@@ -14,6 +14,7 @@ FIGURES = "figures"  # metrics
 
 # fields of the above
 OPENING = "opening"  # bytes to a party: the signed first line of the record; text from one: its digest
+LINE = "line"  # bytes to a party: the last line of the record, which names the weights that are sent
 ROUND = "round"
 EXAMPLES = "examples"
 LOSS = "loss"

@@ -155,6 +155,27 @@ def read_opening(line: bytes, key: SSlibKey) -> Opening:
     return link
 
 
+def weights_to_start_from(opening: Opening, line: bytes, number: int, key: SSlibKey) -> Digest:
+    """The tensors that a round begins with, by the maintainer's word: who carries the message can put no others there.
+
+    Args:
+        line: the record's last one when the round began.
+        number: of the round; one beyond the last for the measurement.
+
+    Raises:
+        ManifestError, UnsupportedVersionError: it is no line of a record, or not the one before this round.
+        SignatureError: not signed by `key`.
+    """
+    if number == 1:
+        return opening.plan.initial
+    link = _read_line(line, key)
+    if not isinstance(link, Round) or link.opening != opening.digest or link.round != number - 1:
+        raise ManifestError(
+            f"federation: expected the line of round {number - 1} of this training with round {number}'s weights"
+        )
+    return link.weights
+
+
 def read_record(lines: Sequence[bytes], key: SSlibKey | None = None) -> Record:
     """Read a record and verify what holds it together.
 
