@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 from manyheads_contributor.cli import app as contributor
 from manyheads_hub.cli import app
 from manyheads_hub.federation.folder import FederationFolder
+from manyheads_hub.hub import Hub
+from manyheads_hub.primaries import queries as primaries
 from manyheads_shared.artifact import read_primary
 from manyheads_shared.errors import UsageError
 from manyheads_shared.keys import make_key_files
@@ -71,3 +73,17 @@ def test_status_package_and_verify_speak_of_one_training(tmp_path: Path) -> None
     told = CliRunner().invoke(contributor, ["federate", "verify", packaged["record"], "--primary", str(primary)]).stdout
     assert "differential privacy: none" in told
     assert "whoever that is" in told
+
+
+def test_what_a_federation_makes_is_what_a_hub_publishes(tmp_path: Path, hub: Hub) -> None:
+    federation, primary = make_federation(tmp_path, 2, version="2"), tmp_path / "faces.safetensors"
+    federation.run()
+    _run("package", federation.folder.path, "--out", primary, "--key", federation.key)
+    done = CliRunner().invoke(
+        app, ["publish-primary", str(hub.settings.folder), str(primary), "--json"], catch_exceptions=False
+    )
+    assert done.exit_code == 0, done.output
+    with hub.database.read() as session:
+        newest = primaries.newest(session)
+    assert newest is not None
+    assert newest.digest == read_primary(primary.read_bytes()).digest
