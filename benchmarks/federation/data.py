@@ -35,13 +35,14 @@ class World:
         return join([*self.owners])
 
 
-def read_world(data: Path, work: Path, images: int) -> World:
+def read_world(data: Path, work: Path, images: int, *, mixed: bool = False) -> World:
     """Split the images by content and latent, and deal the training side to the owners.
 
     Args:
         data: labelled images.
         work: for pixels that memory does not hold.
         images: of each owner, half of them real.
+        mixed: every owner has images of all generators, the same ones in other hands.
     """
     split = split_dataset(scan_dataset(data), group_pattern=GROUPS)
     generators = sorted({item.source for item in split.train if item.kind == "generated"})
@@ -49,10 +50,12 @@ def read_world(data: Path, work: Path, images: int) -> World:
     random = np.random.default_rng(0)
     real = _deal(split.train, "real", None, random)
     piles = {name: _deal(split.train, "generated", name, random) for name in generators}
-    owners = []
-    for name in held:
-        chosen = [*(real.pop() for _ in range(images // 2)), *(piles[name].pop() for _ in range(images // 2))]
-        owners.append(_materials(chosen, work))
+    generated = [[piles[name].pop() for _ in range(images // 2)] for name in held]
+    if mixed:
+        pile = [item for owned in generated for item in owned]
+        order = random.permutation(len(pile))
+        generated = [[pile[i] for i in order[owner :: len(held)]] for owner in range(len(held))]
+    owners = [_materials([*(real.pop() for _ in range(images // 2)), *owned], work) for owned in generated]
     tests = [_deal(split.test, kind, None, random)[:TEST_IMAGES] for kind in ("real", "generated")]
     pixels = [read_samples(items, SPEC, work / "overflow.npy").pixels for items in tests]
     return World(tuple(owners), held, *pixels)

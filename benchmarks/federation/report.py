@@ -1,6 +1,6 @@
 """The benchmark's results as a page of Markdown."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from benchmarks.markdown import markdown_table
@@ -21,6 +21,7 @@ def render(value: Mapping[str, Any]) -> str:
         f"half of them photographs and half of one generator ({held}).",
         "No owner sees another's generator unless they share it. The centre 32 x 32 of faces64; test images by content and",
         f"latent, none trained on. A round is {settings}; sixteen passes are 100 rounds.",
+        "*Mixed owners* have images of all generators, the same images in other hands.",
         "AUROC is the detector's, real against generated; *backdoored* against generated images with the backdoor's mark.",
         "*R@1* is the share of generated images found when 1 % of photographs are called generated. A point is 0.01 of AUROC.",
         "",
@@ -29,17 +30,29 @@ def render(value: Mapping[str, Any]) -> str:
         *_seeds(value),
         "## Not reached",
         "",
-        ", ".join(value["missing"]) or "nothing",
+        *_missing(value["missing"]),
         "",
     ]
     return "\n".join(lines)
+
+
+def _missing(titles: Sequence[str]) -> list[str]:
+    """The trainings that were not reached, by strategy and number of attackers."""
+    groups: dict[str, list[str]] = {}
+    for title in titles:
+        strategy, attack, attackers, seed, weighting, rounds, *mixed = title.split("_")
+        group = f"{strategy}, {attackers} attackers" if attack != "none" else f"{strategy}, no attack"
+        what = attack if attack != "none" else f"{rounds} rounds, seed {seed}"
+        group += " by examples" if weighting == "examples" else ""
+        groups.setdefault(group + (", mixed owners" if mixed else ""), []).append(what)
+    return [f"- {group}: {', '.join(whats)}" for group, whats in groups.items()] or ["Nothing."]
 
 
 def _clean(value: Mapping[str, Any]) -> list[str]:
     trials = [trial for trial in value["trials"] if trial["attack"] == "none" and trial["seed"] == 0]
     rows = [
         (
-            trial["strategy"],
+            _name(trial),
             f"{trial['rounds'] * 0.16:.0f}",
             _figure(trial, "auroc"),
             _points(trial, _find(trials, "central", rounds=trial["rounds"])),
@@ -69,12 +82,12 @@ def _attacked(value: Mapping[str, Any]) -> list[str]:
     clean = [trial for trial in value["trials"] if trial["attack"] == "none"]
     rows = [
         (
-            trial["strategy"] + (" by examples" if trial["weighting"] == "examples" else ""),
+            _name(trial),
             trial["attack"],
             f"{trial['attackers']} of {value['owners']}",
             _figure(trial, "auroc"),
             _figure(trial, "auroc_backdoored"),
-            _points(trial, _find(clean, trial["strategy"])),
+            _points(trial, _find(clean, trial["strategy"], mixed=_mixed(trial))),
             _points(trial, _find(clean, "central-large-batch")),
             _rejected(trial),
         )
@@ -97,9 +110,18 @@ def _seeds(value: Mapping[str, Any]) -> list[str]:
     return ["## Other seeds", "", *markdown_table(("training", *(f"AUROC, seed {seed}" for seed in seeds)), rows), ""]
 
 
-def _find(trials: Trials, strategy: str, seed: int = 0, rounds: int = 100) -> Mapping[str, Any] | None:
-    wanted = strategy, seed, rounds
-    return next((trial for trial in trials if (trial["strategy"], trial["seed"], trial["rounds"]) == wanted), None)
+def _find(trials: Trials, strategy: str, seed: int = 0, rounds: int = 100, *, mixed: bool = False) -> Mapping[str, Any] | None:
+    wanted = strategy, seed, rounds, mixed
+    return next((t for t in trials if (t["strategy"], t["seed"], t["rounds"], _mixed(t)) == wanted), None)
+
+
+def _mixed(trial: Mapping[str, Any]) -> bool:
+    return bool(trial.get("mixed"))
+
+
+def _name(trial: Mapping[str, Any]) -> str:
+    weighting = " by examples" if trial["weighting"] == "examples" else ""
+    return f"{trial['strategy']}{weighting}{', mixed owners' if _mixed(trial) else ''}"
 
 
 def _figure(trial: Mapping[str, Any] | None, name: str) -> str:

@@ -47,13 +47,14 @@ class Trial:
     attackers: int = 0
     seed: int = 0
     weighting: str = "equal"
+    mixed: bool = False  # every owner has images of all generators
     rounds: int = 100  # of four steps each: 6.25 are a pass over an owner's 400 images
 
     @property
     def title(self) -> str:
         """Its name in the results."""
         parts = [self.strategy, self.attack.replace(" ", "-"), str(self.attackers), str(self.seed)]
-        return "_".join([*parts, self.weighting, str(self.rounds)])
+        return "_".join([*parts, self.weighting, str(self.rounds), *(["mixed"] if self.mixed else [])])
 
 
 @dataclass(frozen=True)
