@@ -1,7 +1,7 @@
 """Flower's SuperNode on an owner's machine, started so that it runs our app alone, tells nobody and trusts one SuperLink.
 
 A SuperNode runs whatever app the SuperLink hands it. Ours is installed beforehand, in a folder that nothing can be added to
-(decision 0022); another app cannot be installed there and so not run, unless the node runs as root, whom no folder stops.
+(decision 0023); another app cannot be installed there and so not run, unless the node runs as root, whom no folder stops.
 """
 
 import importlib.util

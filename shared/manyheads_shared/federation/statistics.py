@@ -1,6 +1,6 @@
 """The statistics of batch norm of many parties to those of all their images. Pure.
 
-They are measured under the last weights, not trained (decision 0022). The mean of all images is the mean of the parties'
+They are measured under the last weights, not trained (decision 0024). The mean of all images is the mean of the parties'
 means; the variance of all is the mean of the variances and the variance of the means, which a plain average leaves out.
 """
 
