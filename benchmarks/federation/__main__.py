@@ -35,7 +35,7 @@ def trials() -> Iterator[Trial]:
     yield from (Trial(strategy) for strategy in STRATEGIES[:4])
     yield from (Trial(strategy, rounds=LONG) for strategy in ("central", "fedavg"))
     yield from (Trial(RECOMMENDED, attack, 3) for attack in WEIGHTED)
-    yield from (Trial(RECOMMENDED, attack, 1) for attack in ("label flip", "sign flip", "backdoor"))
+    yield from (Trial(RECOMMENDED, attack, 1) for attack in ("label flip", "sign flip", "NaN", "backdoor"))
     yield from (Trial(RECOMMENDED, attack, 3, mixed=True) for attack in ("label flip", "sign flip"))
     yield Trial(RECOMMENDED, mixed=True)
     yield from (Trial("fedavg", attack, 3) for attack in WEIGHTED)
