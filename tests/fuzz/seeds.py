@@ -45,11 +45,12 @@ def _documents() -> list[bytes]:
         json.loads(split_artifact(path.read_bytes())[0])["__metadata__"]["manyheads.manifest"].encode()
         for path in (GOLDEN_HEAD, GOLDEN_PRIMARY)
     )
-    return [*_golden(*_DOCUMENTS), *manifests, (GOLDEN.parent / "v2" / "calibration.json").read_bytes()]
+    rounds = [base64.b64decode(json.loads(line)["payload"]) for line in _federation()]
+    return [*_golden(*_DOCUMENTS), *rounds, *manifests, (GOLDEN.parent / "v2" / "calibration.json").read_bytes()]
 
 
 def _statements() -> list[bytes]:
-    envelopes = _golden(*_ENVELOPES)
+    envelopes = [*_golden(*_ENVELOPES), *_federation()]
     payloads = [base64.b64decode(json.loads(data)["payload"]) for data in envelopes]
     return [*envelopes, *payloads, public_pem(SIGNER.public_key).encode()]
 
@@ -80,6 +81,11 @@ def _sign(signed: Root | Timestamp | Snapshot | Targets) -> bytes:
 def _records() -> list[bytes]:
     lines = _golden("evidence.json", "failure.json")
     return [b"\n".join([*lines, b""]), *(line + b"\n" for line in lines), b"\n".join(lines)]
+
+
+def _federation() -> list[bytes]:
+    """The lines of a federation's record."""
+    return (GOLDEN / "federation.jsonl").read_bytes().splitlines()
 
 
 def _golden(*names: str) -> list[bytes]:
