@@ -24,6 +24,8 @@ def render(value: Mapping[str, Any]) -> str:
         "*Mixed owners* have images of all generators, the same images in other hands.",
         "AUROC is the detector's, real against generated; *backdoored* against generated images with the backdoor's mark.",
         "*R@1* is the share of generated images found when 1 % of photographs are called generated. A point is 0.01 of AUROC.",
+        "One seed, where none is named; sixteen passes are not converged, and differences of a few points are noise: compare attacks",
+        "that only take owners' images away (NaN, scaling) with three attackers and with one.",
         "",
         *_clean(value),
         *_attacked(value),
