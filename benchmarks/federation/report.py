@@ -24,8 +24,8 @@ def render(value: Mapping[str, Any]) -> str:
         "*Mixed owners* have images of all generators, the same images in other hands.",
         "AUROC is the detector's, real against generated; *backdoored* against generated images with the backdoor's mark.",
         "*R@1* is the share of generated images found when 1 % of photographs are called generated. A point is 0.01 of AUROC.",
-        "One seed, where none is named; sixteen passes are not converged, and differences of a few points are noise: compare attacks",
-        "that only take owners' images away (NaN, scaling) with three attackers and with one.",
+        "One seed, where none is named. Sixteen passes are not converged, and differences of some points are noise: NaN and",
+        "scaling only take the attackers' images away, and what that costs differs by so much.",
         "",
         *_clean(value),
         *_attacked(value),
@@ -89,14 +89,15 @@ def _attacked(value: Mapping[str, Any]) -> list[str]:
             f"{trial['attackers']} of {value['owners']}",
             _figure(trial, "auroc"),
             _figure(trial, "auroc_backdoored"),
-            _points(trial, _find(clean, trial["strategy"], mixed=_mixed(trial))),
-            _points(trial, _find(clean, "central-large-batch")),
+            f"{trial['rounds'] * 0.16:.0f}",
+            _points(trial, _find(clean, trial["strategy"], rounds=trial["rounds"], mixed=_mixed(trial))),
+            _points(trial, _find(clean, "central", rounds=trial["rounds"])),
             _rejected(trial),
         )
         for trial in trials
     ]
     columns = (
-        *("strategy", "attack", "attackers", "AUROC", "backdoored", "points from no attack", "points from large-batch"),
+        *("strategy", "attack", "attackers", "AUROC", "backdoored", "passes", "points from no attack", "points from central"),
         "rounds in which attackers / honest were rejected",
     )
     return ["## Under attack", "", *markdown_table(columns, rows), ""]
