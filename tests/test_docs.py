@@ -32,6 +32,8 @@ from manyheads_shared.document import Document
 from manyheads_shared.errors import ManyheadsError
 from manyheads_shared.evidence import CarryingInstrument, EvidenceRecord, FailureRecord, Instrument
 from manyheads_shared.evidence_v1 import EvidenceRecordV1
+from manyheads_shared.federation.plan import Plan
+from manyheads_shared.federation.record import Measurement, Opening, Outcome, Round
 from manyheads_shared.key_proof import KeyProof
 from manyheads_shared.keys import generate_key, parse_public_key
 from manyheads_shared.manifest import HeadManifest, PrimaryManifest
@@ -66,6 +68,11 @@ READERS: dict[str, type[Document]] = {
         PackIndex,
         Seal,
         CustodyEntry,
+        Plan,
+        Opening,
+        Round,
+        Measurement,
+        Outcome,
         EvidenceRecord,
         EvidenceRecordV1,
         FailureRecord,

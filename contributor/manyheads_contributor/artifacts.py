@@ -1,8 +1,7 @@
 """Finished weights as artifacts: what `package` and `import-keras` write to a file and what `evaluate` measures.
 
-Where weights come from is for `run` and `keras_import`; here they meet their manifest. The feature contract is measured in
-float32 on the CPU, whatever the training ran in, so that machines which multiply in bfloat16 all stand at the same distance
-from it.
+Where weights come from is for `run` and `keras_import`; here they meet their manifest (a primary's in
+`manyheads_shared.packaging`).
 """
 
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import safetensors.numpy
 
 from manyheads_contributor.run import Run, RunError, RunFolder
+from manyheads_shared import packaging
 from manyheads_shared.artifact import (
     HeadArtifact,
     PrimaryArtifact,
@@ -19,19 +19,12 @@ from manyheads_shared.artifact import (
     read_head_manifest,
     read_primary,
     write_head,
-    write_primary,
 )
 from manyheads_shared.clock import now
-from manyheads_shared.compute import choose_compute
 from manyheads_shared.digest import Digest
 from manyheads_shared.errors import FormatError, PrimaryMismatchError, UsageError
-from manyheads_shared.lanes import measure_probe
-from manyheads_shared.manifest import Generator, HeadManifest, Preprocessing, PrimaryManifest, Training
-from manyheads_shared.networks import load_primary
-from manyheads_shared.preprocess import Preprocessor
-from manyheads_shared.probe import PROBE_IMAGES, PROJECTIONS
+from manyheads_shared.manifest import Generator, HeadManifest, Preprocessing, Training
 
-_NO_PROBE = ((0.0,) * PROJECTIONS,) * PROBE_IMAGES
 _UNPUBLISHED = "unpublished"  # name or owner in the artifact of a run that is only measured
 
 
@@ -161,18 +154,14 @@ def build_primary_artifact(weights: PrimaryWeights, *, name: str, version: str) 
         ManifestError: not a name or a version.
         ArtifactError: the weights are not those of the architecture, or not finite.
     """
-    draft = PrimaryManifest.new(
+    return packaging.build_primary_artifact(
+        weights.tensors,
         name=name,
         version=version,
         architecture=weights.architecture,
         preprocessing=weights.preprocessing,
-        probe=_NO_PROBE,
         training=weights.training,
-        created=now(),
     )
-    # the features are those of a primary as a reader gets it: written without a probe first, then measured
-    probe = _measure(read_primary(write_primary(draft, weights.tensors)))
-    return write_primary(draft.model_copy(update={"probe": probe}), weights.tensors)
 
 
 def build_head_artifact(weights: HeadWeights, primary: PrimaryArtifact, generator: Generator) -> bytes:
@@ -188,15 +177,11 @@ def build_head_artifact(weights: HeadWeights, primary: PrimaryArtifact, generato
         generator=generator,
         architecture=weights.architecture,
         primary=primary.digest,
-        probe=_measure(primary),
+        probe=packaging.measure_features(primary),
         training=weights.training,
         created=now(),
     )
     return write_head(manifest, weights.tensors, primary)
-
-
-def _measure(primary: PrimaryArtifact) -> tuple[tuple[float, ...], ...]:
-    return measure_probe(load_primary(primary), Preprocessor.of(primary), choose_compute("cpu", "float32"))
 
 
 def _read_best(folder: RunFolder, run: Run) -> Tensors:

@@ -8,6 +8,7 @@ from manyheads_contributor.commands import (
     budget,
     enrol,
     evaluate,
+    federate,
     fetch_primary,
     import_keras,
     key,
@@ -27,6 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(key.app, name="key")
+app.add_typer(federate.app, name="federate")
 app.command("enrol")(enrol.enrol)
 app.command("audit")(audit.audit)
 app.command("train-primary")(train.train_primary)

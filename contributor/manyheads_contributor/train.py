@@ -5,7 +5,7 @@ written after for `training_run`.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Protocol
@@ -26,6 +26,7 @@ from manyheads_contributor.samples import Labels, images_at_once
 from manyheads_shared import metrics, terminal
 from manyheads_shared.compute import Compute
 from manyheads_shared.errors import ManyheadsError
+from manyheads_shared.networks import remeasure_batch_norm
 
 VALIDATION_BATCH = 512  # examples, or fewer large ones; without gradients it need not be the recipe's
 
@@ -64,7 +65,7 @@ class YesNo:
         return found.f1.value if found.f1 else None, found.auroc
 
 
-def train(  # noqa: PLR0915 - a script, read top to bottom
+def train(
     network: nn.Module,
     sides: tuple[Examples, Examples],
     recipe: Recipe,
@@ -115,24 +116,23 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
 
             # one pass over the training side, in an order of its own
             began = perf_counter()
-            network.train()
             order = draw_order(train_side.labels, recipe, epoch)
-            total = torch.zeros((), device=compute.device)
             display.reset(steps_bar, total=steps)
-            for step in range(steps):
-                done = (epoch - 1 + step / steps) / recipe.max_epochs
-                current_rate = learning_rate * learning_rate_factor(recipe, done)
-                chosen = order[step * batch : (step + 1) * batch]
-                inputs, labels = train_side.load(chosen, epoch), labels_of(train_side, chosen, compute)
-                with compute.arithmetic():
-                    logits = network(inputs)
-                loss = objective.loss(logits.float(), labels)
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step(current_rate)
-                total += loss.detach()
-                display.advance(steps_bar)
-            train_loss = float(total) / steps
+            rates = [
+                learning_rate * learning_rate_factor(recipe, (epoch - 1 + step / steps) / recipe.max_epochs)
+                for step in range(steps)
+            ]
+            train_loss = train_pass(
+                network,
+                train_side,
+                cut(order[: steps * batch], batch),
+                optimizer,
+                objective,
+                epoch=epoch,
+                rates=rates,
+                compute=compute,
+                on_step=lambda: display.advance(steps_bar),
+            )
             rate = steps * batch / (perf_counter() - began)
             if recipe.batch_norm_images:
                 measured = order[: recipe.batch_norm_images]
@@ -152,7 +152,7 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
             # the history decides whether this epoch is the best so far; the checkpoint makes it last
             row = Epoch(
                 epoch=epoch,
-                learning_rate=current_rate,
+                learning_rate=rates[-1],
                 train_loss=train_loss,
                 val_loss=val_loss,
                 val_f1=val_f1,
@@ -171,6 +171,43 @@ def train(  # noqa: PLR0915 - a script, read top to bottom
     network.load_state_dict(best)
     network.eval()
     return history
+
+
+def train_pass(
+    network: nn.Module,
+    examples: Examples,
+    batches: Sequence[Indices],
+    optimizer: Adam,
+    objective: Objective,
+    *,
+    epoch: int,
+    rates: Sequence[float],
+    compute: Compute,
+    on_step: Callable[[], None] = lambda: None,
+    on_gradient: Callable[[], None] = lambda: None,
+) -> float:
+    """One pass over batches of examples, a step of the optimiser for each; the mean loss.
+
+    Args:
+        epoch: what is drawn for the examples depends on it.
+        rates: the learning rate of each step.
+        on_step: called after each step.
+        on_gradient: called when the gradients are there and before the step: who adds to them does it here.
+    """
+    network.train()
+    total = torch.zeros((), device=compute.device)
+    for chosen, rate in zip(batches, rates, strict=True):
+        inputs, labels = examples.load(chosen, epoch), labels_of(examples, chosen, compute)
+        with compute.arithmetic():
+            logits = network(inputs)
+        loss = objective.loss(logits.float(), labels)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        on_gradient()
+        optimizer.step(rate)
+        total += loss.detach()
+        on_step()
+    return float(total) / len(batches)
 
 
 def positive_weight(examples: Examples, recipe: Recipe, compute: Compute) -> Tensor | None:
@@ -215,22 +252,6 @@ def infer(network: nn.Module, examples: Examples, compute: Compute) -> Tensor:
     with compute.arithmetic():
         batches = cut(np.arange(len(examples)), images_at_once(VALIDATION_BATCH, examples.shape))
         return torch.cat([network(examples.load(chosen, 0)).float() for chosen in batches])
-
-
-@torch.no_grad()
-def remeasure_batch_norm(network: nn.Module, inputs: Iterable[Tensor], compute: Compute) -> None:
-    """Replace the running statistics of batch norm by the plain mean of those of some batches, with the weights as they are."""
-    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # torch's word for a plain mean
-    network.train()
-    with compute.arithmetic():
-        for batch in inputs:
-            network(batch)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
 
 
 def cut(indices: Indices, size: int) -> list[Indices]:

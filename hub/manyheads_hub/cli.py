@@ -10,6 +10,7 @@ from manyheads_hub.commands import (
     audit,
     backup,
     enrol,
+    federate,
     init,
     keys,
     lifecycle,
@@ -55,7 +56,7 @@ for _name, _command, _example in (
     ("openapi", openapi.openapi, "openapi > openapi.json"),
 ):
     app.command(_name, epilog=f"Example: manyheads-hub {_example}")(_command)
-for _group in (accounts, tokens, owner_keys, keys, aliases, audit, webhooks):
+for _group in (accounts, tokens, owner_keys, keys, aliases, audit, webhooks, federate):
     app.add_typer(_group.app, name=_group.__name__.rpartition(".")[2].replace("_", "-"))
 
 

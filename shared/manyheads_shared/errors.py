@@ -18,6 +18,7 @@ leaves with its `exit_code`. Mistakes of a programmer stay `ValueError`, `TypeEr
     │   ├── DigestMismatchError
     │   ├── SignatureError
     │   ├── StatementError           a statement is signed, but says something else
+    │   ├── FederationRecordError    a federated training that broke its own plan, or made another primary
     │   ├── ChainError               the lines of a chained log are not those that were written
     │   ├── PrimaryMismatchError     a head made for another primary
     │   ├── FeatureContractError     the primary's features are not those the head was trained on
@@ -105,6 +106,10 @@ class SignatureError(VerificationError):
 
 class StatementError(VerificationError):
     """A signed statement that speaks of another head, primary or generator than the one at hand."""
+
+
+class FederationRecordError(VerificationError):
+    """A record whose lines are signed and chained, and that breaks its own plan or speaks of another primary."""
 
 
 class ChainError(VerificationError):

@@ -5,7 +5,7 @@ Shapes, for N images of S x S pixels and the reference network: images float32 (
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from manyheads_shared.architectures import PADDING, Architecture, Conv
 from manyheads_shared.artifact import HeadArtifact, PrimaryArtifact
+from manyheads_shared.compute import Compute
 from manyheads_shared.errors import PrimaryMismatchError
 
 _COUNTER = "num_batches_tracked"  # torch's own; no weight, and unused with a fixed momentum
@@ -83,9 +84,14 @@ def build_head(architecture: Architecture, image_size: int | None, *, seed: int)
 def load_primary(artifact: PrimaryArtifact) -> Primary:
     """Return the frozen primary of an artifact: inference mode, no gradients."""
     network = Primary(artifact.architecture, artifact.manifest.preprocessing.image_size)
-    _load(network.trunk, artifact.part("trunk"))
-    _load(network.detector, artifact.part("detector"))
+    set_primary_tensors(network, artifact.tensors)
     return network.eval().requires_grad_(requires_grad=False)
+
+
+def set_primary_tensors(primary: Primary, tensors: Mapping[str, NDArray[np.float32]]) -> None:
+    """Give a primary tensors by their declared names: the inverse of `primary_tensors`."""
+    for part, module in (("trunk", primary.trunk), ("detector", primary.detector)):
+        _load(module, {name.removeprefix(f"{part}."): tensors[name] for name in tensors if name.startswith(f"{part}.")})
 
 
 def load_head(head: HeadArtifact, primary: PrimaryArtifact) -> Head:
@@ -118,6 +124,22 @@ def primary_tensors(primary: Primary) -> dict[str, NDArray[np.float32]]:
         if not name.endswith(_COUNTER)
     }
     return trunk | {f"detector.{name}": tensor for name, tensor in head_tensors(primary.detector).items()}
+
+
+@torch.no_grad()
+def remeasure_batch_norm(network: nn.Module, inputs: Iterable[Tensor], compute: Compute) -> None:
+    """Replace the running statistics of batch norm by the plain mean of those of some batches, with the weights as they are."""
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # torch's word for a plain mean
+    network.train()
+    with compute.arithmetic():
+        for batch in inputs:
+            network(batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
 
 
 def _build_stack(stack: tuple[Conv, ...], architecture: Architecture) -> nn.Sequential:

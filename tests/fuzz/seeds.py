@@ -46,11 +46,12 @@ def _documents() -> list[bytes]:
         for path in (GOLDEN_HEAD, GOLDEN_PRIMARY)
     )
     later = [(GOLDEN.parent / "v2" / name).read_bytes() for name in ("calibration.json", "bundle.json", "instrument.json")]
-    return [*_golden(*_DOCUMENTS), *manifests, *later]
+    rounds = [base64.b64decode(json.loads(line)["payload"]) for line in _federation()]
+    return [*_golden(*_DOCUMENTS), *rounds, *manifests, *later]
 
 
 def _statements() -> list[bytes]:
-    envelopes = _golden(*_ENVELOPES)
+    envelopes = [*_golden(*_ENVELOPES), *_federation()]
     payloads = [base64.b64decode(json.loads(data)["payload"]) for data in envelopes]
     return [*envelopes, *payloads, public_pem(SIGNER.public_key).encode()]
 
@@ -81,6 +82,11 @@ def _sign(signed: Root | Timestamp | Snapshot | Targets) -> bytes:
 def _records() -> list[bytes]:
     lines = _golden("evidence.json", "failure.json")
     return [b"\n".join([*lines, b""]), *(line + b"\n" for line in lines), b"\n".join(lines)]
+
+
+def _federation() -> list[bytes]:
+    """The lines of a federation's record."""
+    return (GOLDEN / "federation.jsonl").read_bytes().splitlines()
 
 
 def _golden(*names: str) -> list[bytes]:

@@ -35,6 +35,8 @@ from manyheads_shared.digest import Digest, digest_bytes
 from manyheads_shared.document import Document
 from manyheads_shared.errors import FormatError, ImageError, ManyheadsError
 from manyheads_shared.evidence import EvidenceRecord, FailureRecord, read_instrument
+from manyheads_shared.federation.record import PAYLOAD_TYPE as FEDERATION_TYPE
+from manyheads_shared.federation.record import Measurement, Opening, Outcome, Round, read_record
 from manyheads_shared.image import MIN_SIDE, count_pixels, decode_image
 from manyheads_shared.key_proof import PAYLOAD_TYPE as KEY_PROOF_TYPE
 from manyheads_shared.key_proof import verify_key_proof
@@ -58,7 +60,7 @@ _HEADER_LENGTH = 8  # bytes, of safetensors
 
 Documents: tuple[Callable[[bytes], Document], ...] = (
     *(kind.from_bytes for kind in (PrimaryManifest, HeadManifest, EvidenceRecord, FailureRecord, Recall)),
-    *(kind.from_bytes for kind in (Seal, CustodyEntry, RetentionReport)),
+    *(kind.from_bytes for kind in (Seal, CustodyEntry, RetentionReport, Opening, Round, Measurement, Outcome)),
     read_calibration,
     read_manifest,
     read_instrument,
@@ -130,6 +132,9 @@ def check_statement(data: bytes) -> None:
     for candidate in (data, _sealed(_canonical(data), RETENTION_TYPE)):
         with suppress(ManyheadsError):
             verify_retention(candidate, SIGNER.public_key)
+    for candidate in (data, _sealed(_canonical(data), FEDERATION_TYPE)):
+        with suppress(ManyheadsError):
+            read_record([candidate])
     with suppress(ManyheadsError):
         parse_public_key(data.decode("utf-8", errors="surrogateescape"))
 

@@ -23,6 +23,7 @@ from manyheads_shared.digest import Digest, digest_bytes, hex_of
 from manyheads_shared.document import Document
 from manyheads_shared.evidence import EvidenceRecord, FailureRecord, Instrument, read_instrument
 from manyheads_shared.evidence_v1 import EvidenceRecordV1
+from manyheads_shared.federation.record import read_record, split_lines
 from manyheads_shared.image import decode_image
 from manyheads_shared.key_proof import verify_key_proof
 from manyheads_shared.keys import parse_public_key
@@ -38,6 +39,7 @@ SHA256 = {
     "event.json": "28a52e7ed832ba8106364f1be307b3f4ae63ebb1706a5eff4ea810877a04d3c7",
     "key-proof.json": "58e39b826c2fba96cc57723758432cb46eed2aa3d2b3d837cf160b03c6b95092",
     "custody.json": "fe59530aa2e611247a0905c10225c590a76749be4de7883964b9c660d6a5f0d1",
+    "federation.jsonl": "48541cefc1901f0f68545bdc9d838fa3b6c8fb731aa5c64a77b013984c6f7eb9",
     "scan.seal.json": "dcb2088c2b15381f57c31af43d5b06841dc973d3f12ef8d6c0dd3aafd6ead2ba",
     "recall.json": "544b0dde105306b94567cdb1c12e8880b46d5827beb3b2eeb64d5a23518b000a",
     "bundle.json": "bbae5e0616e2b3ad195827878597e9f94b3169049fe9956d438b7c60e569b843",
@@ -121,6 +123,14 @@ def test_a_document_is_read_and_written_to_the_byte(name: str) -> None:
     data = (V1 / name).read_bytes()
 
     assert DOCUMENTS[name].from_bytes(data).to_bytes() == data
+
+
+def test_the_record_of_a_federated_training_is_read_and_signed_to_the_byte() -> None:
+    record = read_record(split_lines((V1 / "federation.jsonl").read_bytes()))
+
+    assert [party.name for party in record.plan.parties] == ["ada", "ben"]
+    assert [party.state for party in record.rounds[0].parties] == ["accepted", "rejected"]
+    assert record.head.digest == "sha256:c88c00d31d6c133a6dbdc12d374a8a4ebccd9402b68e950fe49a88c770c88b97"
 
 
 @pytest.mark.parametrize("name", ["primary.safetensors", "primary-dct.safetensors"])

@@ -44,18 +44,30 @@ from manyheads_shared.calibration import (
     build_calibration,
     fit_thresholds,
 )
+from manyheads_shared.chain import GENESIS
 from manyheads_shared.compute import choose_compute
 from manyheads_shared.condition import Usual
 from manyheads_shared.decision import answer, decide
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.evidence import Examined, FailureRecord
 from manyheads_shared.evidence_v1 import EvidenceRecordV1, HeadMeasurementV1, InstrumentV1, ItemExaminedV1, MeasurementV1
+from manyheads_shared.federation.plan import Party, Plan
+from manyheads_shared.federation.record import (
+    Measurement,
+    Opening,
+    Outcome,
+    PartyMeasurement,
+    PartyRound,
+    Round,
+    State,
+    sign_line,
+)
 from manyheads_shared.image import decode_image
 from manyheads_shared.key_proof import sign_key_proof
 from manyheads_shared.keys import public_pem
 from manyheads_shared.lanes import measure_probe
 from manyheads_shared.likelihood import fit_likelihood
-from manyheads_shared.manifest import Generator
+from manyheads_shared.manifest import Generator, Preprocessing
 from manyheads_shared.networks import load_primary
 from manyheads_shared.preprocess import Preprocessor
 from manyheads_shared.ratio_bounds import bound_ratio
@@ -220,6 +232,7 @@ def write(folder: Path) -> None:
     write_ledger(folder)
     write_golden_pack(folder)
     write_golden_case(folder)
+    write_golden_federation(folder)
 
 
 def write_ledger(folder: Path) -> None:
@@ -387,6 +400,113 @@ def write_golden_pack(folder: Path) -> None:
     index = PackIndex.new(bundle=digest_bytes(bundle), metadata=metadata)
     with (folder / "pack.tar").open("xb") as stream:
         write_pack(stream, index, objects, lambda digest: BytesIO(objects[digest]))
+
+
+_GOLDEN_PLAN: dict[str, Any] = {  # every number of `manyheads.federation-plan/1`
+    "name": "golden",
+    "version": "1",
+    "architecture": "khoo2022-pixel",
+    "seed": 2022,
+    "rounds": 1,
+    "local_steps": 20,
+    "batch_size": 16,
+    "learning_rate": 0.001,
+    "schedule": "cosine",
+    "adam_beta1": 0.9,
+    "adam_beta2": 0.999,
+    "adam_epsilon": 1e-7,
+    "positive_weight": "balanced",
+    "degradation": "clean",
+    "batch_norm_images": 2048,
+    "precision": "float32",
+    "proximal_strength": 0.0,
+    "weighting": "equal",
+    "influence_cap": 1.0,
+    "quorum": 1,
+    "round_seconds": 3600,
+    "min_examples": 32,
+    "norm_factor": 3.0,
+    "strategy": "fedavg",
+    "faulty_parties": 0,
+    "server_learning_rate": 1.0,
+    "server_beta1": 0.9,
+    "server_beta2": 0.99,
+    "server_epsilon": 0.001,
+    "privacy": None,
+}
+
+
+def write_golden_federation(folder: Path) -> None:
+    """Write the record of a federated training: two parties, one round, a measurement, an outcome."""
+    signer = _signer(4)
+    plan = Plan.new(
+        **_GOLDEN_PLAN,
+        preprocessing=Preprocessing(representation="pixel", image_size=64, fit="resize"),
+        initial=digest_bytes(b"initial"),
+        parties=tuple(Party(name=name, node=node, max_examples=900) for name, node in (("ada", "17"), ("ben", str(2**64 - 1)))),
+        created=TIME,
+    )
+    opening = Opening.new(sequence=1, previous=GENESIS, plan=plan, public_key=public_pem(signer.public_key))
+    states: tuple[tuple[str, State, tuple[str, ...], float], ...] = (
+        ("ada", "accepted", (), 1.0),
+        ("ben", "rejected", ("expected 32 to 900 examples, it claims 1000000000",), 0.0),
+    )
+    entry = Round.new(
+        sequence=2,
+        previous=opening.digest,
+        opening=opening.digest,
+        round=1,
+        parties=tuple(
+            PartyRound(
+                party=name,
+                state=state,
+                reasons=reasons,
+                update=digest_bytes(name.encode()) if influence else None,
+                examples=800 if influence else None,
+                loss=0.25 if influence else None,
+                norm=1.5 if influence else None,
+                influence=influence,
+            )
+            for name, state, reasons, influence in states
+        ),
+        strangers=0,
+        faulty_parties=0,
+        norm=1.5,
+        weights=digest_bytes(b"weights"),
+        began=TIME,
+        ended=TIME,
+    )
+    measured = Measurement.new(
+        sequence=3,
+        previous=entry.digest,
+        opening=opening.digest,
+        parties=tuple(
+            PartyMeasurement(
+                party=name,
+                state=state,
+                reasons=reasons,
+                statistics=digest_bytes(name.encode()) if influence else None,
+                examples=800 if influence else None,
+                influence=influence,
+            )
+            for name, state, reasons, influence in states
+        ),
+        weights=digest_bytes(b"measured"),
+        ended=TIME,
+    )
+    outcome = Outcome.new(
+        sequence=4,
+        previous=measured.digest,
+        opening=opening.digest,
+        rounds=1,
+        weights=digest_bytes(b"measured"),
+        primary=digest_bytes(b"primary"),
+        epsilon=None,
+        statistics="parties",
+        created=TIME,
+    )
+    lines = [sign_line(link, signer) for link in (opening, entry, measured, outcome)]
+    (folder / "federation.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
 
 
 def write_v3(folder: Path) -> None:
