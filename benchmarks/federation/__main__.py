@@ -42,7 +42,8 @@ def trials() -> Iterator[Trial]:
     yield from (Trial("fedavg", attack, 3, weighting="examples") for attack in COUNTS)
     yield from (Trial(RECOMMENDED, attack, 2) for attack in WEIGHTED)
     yield from (Trial(strategy) for strategy in STRATEGIES[4:])
-    yield from (Trial(RECOMMENDED, rounds=LONG), Trial(RECOMMENDED, "label flip", 3, rounds=LONG))
+    yield Trial(RECOMMENDED, rounds=LONG)
+    yield from (Trial(RECOMMENDED, attack, 3, rounds=LONG) for attack in WEIGHTED)
     yield from (Trial(strategy, attack, 2) for strategy in ("median", "multi-krum", "krum") for attack in WEIGHTED)
     yield from (Trial("bulyan", attack, 1) for attack in WEIGHTED)
     for seed in (1, 2):

@@ -44,9 +44,10 @@ def _missing(titles: Sequence[str]) -> list[str]:
     for title in titles:
         strategy, attack, attackers, seed, weighting, rounds, *mixed = title.split("_")
         group = f"{strategy}, {attackers} attackers" if attack != "none" else f"{strategy}, no attack"
-        what = attack if attack != "none" else f"{rounds} rounds, seed {seed}"
+        what = attack if attack != "none" else f"seed {seed}"
         group += " by examples" if weighting == "examples" else ""
-        groups.setdefault(group + (", mixed owners" if mixed else ""), []).append(what)
+        group += ", mixed owners" if mixed else ""
+        groups.setdefault(f"{group}, {rounds} rounds", []).append(what)
     return [f"- {group}: {', '.join(whats)}" for group, whats in groups.items()] or ["Nothing."]
 
 
