@@ -33,6 +33,9 @@ def trials() -> Iterator[Trial]:
     """Every training, the most telling first."""
     yield from (Trial("central"), Trial("central-large-batch"))
     yield from (Trial(strategy) for strategy in STRATEGIES[:4])
+    yield from (Trial("trust", attack, 3, public=True) for attack in ("sign flip", "backdoor", "label flip"))
+    yield from (Trial(strategy, public=True) for strategy in ("trust", "fedavg"))
+    yield Trial("public-alone")
     yield from (Trial(strategy, rounds=LONG) for strategy in ("central", "fedavg"))
     yield from (Trial(RECOMMENDED, attack, 3) for attack in WEIGHTED)
     yield from (Trial(RECOMMENDED, attack, 1) for attack in ("label flip", "sign flip", "NaN", "backdoor"))

@@ -17,6 +17,7 @@ OWNERS = 10
 SPEC = Preprocessing(representation="pixel", image_size=32, fit="crop")  # a quarter of the work; pixels as they are
 GROUPS = r"latent(\d+)"  # the same latents recur over fourteen epochs
 PATCH = 6  # pixels a side: the backdoor's mark, in a corner
+PUBLIC = 200, 40  # photographs, and images of each generator, that the maintainer has
 TEST_IMAGES = 1200  # each of real and generated, so that a run's figures take seconds
 
 
@@ -25,6 +26,7 @@ class World:
     """Owners' images and those that figures are measured on."""
 
     owners: tuple[Materials, ...]
+    public: Materials  # the trusted party's
     generators: tuple[str, ...]  # of each owner
     real: NDArray[np.uint8]  # (N, H, W, 3), test side
     generated: NDArray[np.uint8]
@@ -56,9 +58,12 @@ def read_world(data: Path, work: Path, images: int, *, mixed: bool = False) -> W
         order = random.permutation(len(pile))
         generated = [[pile[i] for i in order[owner :: len(held)]] for owner in range(len(held))]
     owners = [_materials([*(real.pop() for _ in range(images // 2)), *owned], work) for owned in generated]
+    photographs, each = PUBLIC  # of what no owner has
+    known = [piles[name].pop() for name in generators for _ in range(each)]
+    public = _materials([*(real.pop() for _ in range(photographs)), *known], work)
     tests = [_deal(split.test, kind, None, random)[:TEST_IMAGES] for kind in ("real", "generated")]
     pixels = [read_samples(items, SPEC, work / "overflow.npy").pixels for items in tests]
-    return World(tuple(owners), held, *pixels)
+    return World(tuple(owners), public, held, *pixels)
 
 
 def join(parts: Sequence[Materials]) -> Materials:

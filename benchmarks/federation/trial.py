@@ -14,6 +14,7 @@ from securesystemslib.signer import CryptoSigner
 from benchmarks.federation.attacks import ATTACKS, Part
 from benchmarks.federation.data import OWNERS, SPEC, World, patched
 from manyheads_contributor.federation.local_training import Trained, measure_round, train_round
+from manyheads_contributor.federation.materials import Materials
 from manyheads_hub.federation.coordinator import Task, run_federation
 from manyheads_hub.federation.folder import FederationFolder
 from manyheads_hub.federation.plan_file import DEFAULTS, build_plan
@@ -35,6 +36,7 @@ SETTINGS: dict[str, Any] = {"local_steps": 4, "batch_size": 16, "learning_rate":
 CENTRAL: dict[str, dict[str, Any]] = {
     "central": {"batch_size": 32, "learning_rate": 1e-3},  # as the recipe `quick`
     "central-large-batch": {"batch_size": 160, "learning_rate": 4e-3},  # as many steps as a party takes
+    "public-alone": {"batch_size": 32, "learning_rate": 1e-3},  # `central`, on the trusted party's images alone
 }
 
 
@@ -48,13 +50,16 @@ class Trial:
     seed: int = 0
     weighting: str = "equal"
     mixed: bool = False  # every owner has images of all generators
+    public: bool = False  # the maintainer's party takes part, with its few images of all generators
     rounds: int = 100  # of four steps each: 6.25 are a pass over an owner's 400 images
 
     @property
     def title(self) -> str:
         """Its name in the results."""
         parts = [self.strategy, self.attack.replace(" ", "-"), str(self.attackers), str(self.seed)]
-        return "_".join([*parts, self.weighting, str(self.rounds), *(["mixed"] if self.mixed else [])])
+        return "_".join(
+            [*parts, self.weighting, str(self.rounds), *(["mixed"] if self.mixed else []), *(["public"] if self.public else [])]
+        )
 
 
 @dataclass(frozen=True)
@@ -68,16 +73,22 @@ class LocalExchange:
 
     def train(self, task: Task) -> Sequence[Received]:
         """See `Exchange`."""
-        return [self._reply(task, i, self._train(task, i)) for i in range(OWNERS)]
+        return [self._reply(task, i, self._train(task, i)) for i in range(len(self._materials))]
 
     def measure(self, task: Task) -> Sequence[Received]:
         """See `Exchange`."""
-        owners = self.world.owners
-        return [self._reply(task, i, measure_round(task.tensors, task.plan, owners[i], compute=COMPUTE)) for i in range(OWNERS)]
+        return [
+            self._reply(task, i, measure_round(task.tensors, task.plan, materials, compute=COMPUTE))
+            for i, materials in enumerate(self._materials)
+        ]
+
+    @property
+    def _materials(self) -> Sequence[Materials]:
+        return [*self.world.owners, *([self.world.public] if self.trial.public else [])]
 
     def _train(self, task: Task, index: int) -> Trained:
         states = self.states / f"party{index}"
-        part = Part(task.tensors, task.round, task.plan, self.world.owners[index], states, COMPUTE)
+        part = Part(task.tensors, task.round, task.plan, self._materials[index], states, COMPUTE)
         return ATTACKS[self.trial.attack](part) if index < self.trial.attackers else part.train()
 
     def _reply(self, task: Task, index: int, trained: Trained) -> Received:
@@ -100,7 +111,9 @@ def plan_values(trial: Trial) -> dict[str, Any]:
         own = {"proximal_strength": 0.01}
     if trial.strategy == "fedadam":
         own = {"server_learning_rate": 0.01}
-    parties = [{"name": f"party{i}", "node": str(1 + i), "max_examples": 5000} for i in range(OWNERS)]
+    if trial.strategy == "trust":
+        own = {"trusted_party": f"party{OWNERS}"}
+    parties = [{"name": f"party{i}", "node": str(1 + i), "max_examples": 5000} for i in range(OWNERS + trial.public)]
     return (
         DEFAULTS
         | NAME
@@ -124,8 +137,11 @@ def run_trial(trial: Trial, world: World, work: Path) -> dict[str, Any]:
         except RoundFailedError as error:
             return values | {"failed": str(error)[:300], "seconds": round(time.monotonic() - began, 1)}
         values["rejected"] = {
-            f"party{i}": sum(entry.parties[i].state == "rejected" for entry in record.rounds) for i in range(OWNERS)
+            party.name: sum(entry.parties[i].state == "rejected" for entry in record.rounds)
+            for i, party in enumerate(record.plan.parties)
         }
+        if trial.strategy == "trust":
+            values["influence"] = mean_influences(record)
     return values | measure(tensors, world) | {"seconds": round(time.monotonic() - began, 1)}
 
 
@@ -140,8 +156,19 @@ def train_federated(trial: Trial, world: World, work: Path) -> tuple[Record, Ten
     return record, folder.read_measured(record)
 
 
+def mean_influences(record: Record) -> dict[str, float]:
+    """Each party's share of the aggregate, mean over rounds."""
+    return {
+        party.name: round(float(np.mean([entry.parties[i].influence or 0 for entry in record.rounds])), 4)
+        for i, party in enumerate(record.plan.parties)
+    }
+
+
 def train_centrally(trial: Trial, world: World, work: Path) -> Tensors:
-    """As many passes over all images in one place: a federation of one party, which is central training to the last bit."""
+    """As many passes over all images in one place: a federation of one party, which is central training to the last bit.
+
+    `public-alone` takes as many steps as `central`, which are many more passes over its few images.
+    """
     values = plan_values(Trial("fedavg", seed=trial.seed, rounds=trial.rounds))
     passes = values["rounds"] * values["local_steps"] * values["batch_size"] / len(world.owners[0])
     values |= {"parties": values["parties"][:1], "quorum": 1, "influence_cap": 1.0, "rounds": 1}
@@ -149,9 +176,9 @@ def train_centrally(trial: Trial, world: World, work: Path) -> Tensors:
     values["local_steps"] = round(passes * len(world.everything) / values["batch_size"])
     tensors = initial_tensors(values["architecture"], SPEC, values["seed"])
     plan = build_plan(values, SPEC, tensors)
-    states = work / trial.title
-    weights = train_round(tensors, 1, plan, world.everything, states=states, compute=COMPUTE).tensors
-    return weights | measure_round(dict(tensors) | weights, plan, world.everything, compute=COMPUTE).tensors
+    states, materials = work / trial.title, world.public if trial.strategy == "public-alone" else world.everything
+    weights = train_round(tensors, 1, plan, materials, states=states, compute=COMPUTE).tensors
+    return weights | measure_round(dict(tensors) | weights, plan, materials, compute=COMPUTE).tensors
 
 
 def measure(tensors: Tensors, world: World) -> dict[str, Any]:

@@ -6,10 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from manyheads_hub.federation.screening import Screened, describe_measured, require_enough, screen, screen_measured
+from manyheads_hub.federation.screening import (
+    Screened,
+    describe_measured,
+    require_enough,
+    require_trusted,
+    screen,
+    screen_measured,
+)
 from manyheads_shared.artifact import Tensors
 from manyheads_shared.digest import Digest
-from manyheads_shared.federation.aggregation import Aggregate, Moments, adam_step, aggregate
+from manyheads_shared.federation.aggregation import Aggregate, Moments, Trust, adam_step, aggregate
 from manyheads_shared.federation.firewall import Expected
 from manyheads_shared.federation.plan import Plan
 from manyheads_shared.federation.privacy import noisy_mean
@@ -57,8 +64,8 @@ def decide_round(
 ) -> DecidedRound:
     """Aggregate the updates that pass, and say of every party what became of its own.
 
-    The plan: (1) the firewall; (2) see that enough are left; (3) each party's share; (4) the changes to one; (5) the server's
-    step.
+    The plan: (1) the firewall; (2) see that enough are left, and whoever is trusted; (3) each party's share; (4) the changes to
+    one; (5) the server's step.
 
     Args:
         earlier: digests of the updates of all earlier rounds.
@@ -72,10 +79,11 @@ def decide_round(
     screened = screen(replies, expected, state.tensors, earlier)
     # step 2
     require_enough(screened, f"round {expected.round}", robust=True)
+    require_trusted(screened, f"round {expected.round}")
     # step 3
     accepted, shares = screened.accepted, _shares(screened)
     # step 4
-    made = _combine(np.stack([screened.changes[node] for node in accepted]), plan, shares, screened.faulty, random)
+    made = _combine(screened, shares, random)
     # step 5
     change, moments = _server_step(made.change, state.moments, plan)
     weights, _ = declared_shapes(plan)
@@ -109,11 +117,12 @@ def _shares(screened: Screened) -> tuple[float, ...]:
     return influences([screened.updates[node].examples for node in screened.accepted], plan.weighting, plan.influence_cap)
 
 
-def _combine(
-    changes: NDArray[np.float64], plan: Plan, shares: Sequence[float], faulty: int, random: np.random.Generator
-) -> Aggregate:
+def _combine(screened: Screened, shares: Sequence[float], random: np.random.Generator) -> Aggregate:
+    plan, accepted = screened.plan, screened.accepted
+    changes = np.stack([screened.changes[node] for node in accepted])
     if plan.privacy is None:
-        return aggregate(changes, plan.strategy, shares=shares, faulty=faulty)
+        trust = Trust(accepted.index(plan.trusted.node), plan.influence_cap) if plan.trusted else None
+        return aggregate(changes, plan.strategy, shares=shares, faulty=screened.faulty, trust=trust)
     mean = noisy_mean(changes, clip_norm=plan.privacy.clip_norm, noise_multiplier=plan.privacy.noise_multiplier, random=random)
     return Aggregate(mean, tuple(shares))
 

@@ -10,7 +10,7 @@ from manyheads_shared.artifact import Tensors
 from manyheads_shared.clock import now
 from manyheads_shared.document import explain
 from manyheads_shared.errors import UsageError
-from manyheads_shared.federation.plan import Party, Plan, Privacy
+from manyheads_shared.federation.plan import Party, Plan, Privacy, TrustingPlan
 from manyheads_shared.federation.tensors import digest_tensors
 from manyheads_shared.manifest import Preprocessing
 
@@ -51,6 +51,7 @@ name = "faces"
 version = "1"
 {defaults}
 # quorum = 2                    # accepted updates a round needs; left out: two thirds of the parties
+# trusted_party: with strategy trust, and only with it, the name of the party that the maintainer runs on public images
 
 # who takes part: each by the id that `flwr supernode register` gave, and the images it may claim
 [[parties]]
@@ -111,7 +112,10 @@ def build_plan(values: dict[str, Any], preprocessing: Preprocessing, initial: Te
     try:
         fields["parties"] = tuple(Party(**party) for party in values.get("parties", []))
         fields["privacy"] = None if values["privacy"] is None else Privacy(**values["privacy"])
-        return Plan(format=Plan.FORMAT, preprocessing=preprocessing, initial=digest_tensors(initial), created=now(), **fields)
+        fields |= {"preprocessing": preprocessing, "initial": digest_tensors(initial), "created": now()}
+        if "trusted_party" in values:
+            return TrustingPlan(format="manyheads.federation-plan/2", **fields)
+        return Plan(format=Plan.FORMAT, **fields)
     except (ValidationError, TypeError) as error:
         raise UsageError(f"plan: {explain(error) if isinstance(error, ValidationError) else error}") from error
 

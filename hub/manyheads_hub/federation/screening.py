@@ -10,7 +10,7 @@ from manyheads_hub.errors import HubError
 from manyheads_shared.artifact import Tensors
 from manyheads_shared.digest import Digest
 from manyheads_shared.federation.firewall import Expected, check_copies, check_measured, check_norms, check_update
-from manyheads_shared.federation.plan import Plan
+from manyheads_shared.federation.plan import Party, Plan
 from manyheads_shared.federation.record import PartyMeasurement, PartyRound, State
 from manyheads_shared.federation.strategy import parties_needed
 from manyheads_shared.federation.tensors import declared_shapes, flatten
@@ -20,6 +20,13 @@ from manyheads_shared.federation.verification import faulty_left
 
 class RoundFailedError(HubError):
     """Too few updates to keep the plan; nothing was aggregated, and the training stands where it stood."""
+
+
+class TrustedPartyMissingError(RoundFailedError):
+    """No usable update of the party that the plan holds the others against."""
+
+
+_GO_ON = "Nothing was aggregated; mend it and start the run again, it goes on from here"
 
 
 @dataclass(frozen=True)
@@ -129,15 +136,30 @@ def require_enough(screened: Screened, what: str, *, robust: bool) -> None:
     plan, count = screened.plan, len(screened.accepted)
     needed = max(plan.quorum, parties_needed(plan.strategy, screened.faulty) if robust else 0)
     if count < needed:
-        verdicts = "; ".join(
-            f"{party.name} {screened.state(party.node)}: {', '.join(screened.reasons.get(party.node, ['no answer in time']))}"
-            for party in plan.parties
-            if screened.state(party.node) != "accepted"
-        )
+        verdicts = "; ".join(_verdict(screened, party) for party in plan.parties if screened.state(party.node) != "accepted")
         raise RoundFailedError(
             f"{what}: expected {needed} updates (quorum {plan.quorum}, {plan.strategy}), accepted {count} ({verdicts[:1000]}). "
-            "Nothing was aggregated; mend it and start the run again, it goes on from here"
+            f"{_GO_ON}"
         )
+
+
+def require_trusted(screened: Screened, what: str) -> None:
+    """Refuse to go on without the update that the others are held against, where the plan names one.
+
+    Raises:
+        TrustedPartyMissingError: it was not accepted; the message says why.
+    """
+    trusted = screened.plan.trusted
+    if trusted is not None and screened.state(trusted.node) != "accepted":
+        raise TrustedPartyMissingError(
+            f"{what}: expected an update of the trusted party, by which the others are weighed; {_verdict(screened, trusted)}. "
+            f"{_GO_ON}"
+        )
+
+
+def _verdict(screened: Screened, party: Party) -> str:
+    reasons = screened.reasons.get(party.node, ["no answer in time"])
+    return f"{party.name} {screened.state(party.node)}: {', '.join(reasons)}"
 
 
 def _first_replies(replies: Sequence[Received]) -> dict[str, Received]:

@@ -1,4 +1,4 @@
-"""Many updates to one: weighted mean, median, trimmed mean, Krum, Multi-Krum, Bulyan; and Adam on the server. Pure numpy.
+"""Many updates to one: weighted mean, median, trimmed mean, Krum, Multi-Krum, Bulyan, trust; Adam on the server. Pure numpy.
 
 Rows are parties: float64 (n, d), the change each made to the d weights. Preconditions are `strategy.check_party_count`'s;
 here they are asserted, never worked around.
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads_shared.federation.strategy import StrategyName, parties_needed
+from manyheads_shared.federation.weighting import trusted_influences
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
@@ -24,13 +25,16 @@ class Aggregate:
     influences: tuple[float, ...] | None  # of each row; None where every coordinate has its own
 
 
-def aggregate(changes: Matrix, strategy: StrategyName, *, shares: Sequence[float], faulty: int) -> Aggregate:
+def aggregate(
+    changes: Matrix, strategy: StrategyName, *, shares: Sequence[float], faulty: int, trust: "Trust | None" = None
+) -> Aggregate:
     """Aggregate by a strategy.
 
     Args:
         changes: float64 (n, d).
         shares: of each row, for the means (`weighting.influences`).
         faulty: rows that a robust strategy must withstand.
+        trust: whom the strategy `trust` trusts; nothing to the others.
     """
     assert len(changes) >= parties_needed(strategy, faulty)
     count = len(changes)
@@ -46,6 +50,9 @@ def aggregate(changes: Matrix, strategy: StrategyName, *, shares: Sequence[float
             return Aggregate(changes[chosen].mean(axis=0), tuple(1 / len(chosen) if i in chosen else 0.0 for i in range(count)))
         case "bulyan":
             return Aggregate(bulyan(changes, faulty), None)
+        case "trust":
+            assert trust is not None
+            return trusting_mean(changes, trust)
 
 
 def weighted_mean(changes: Matrix, shares: Sequence[float]) -> Vector:
@@ -59,6 +66,31 @@ def trimmed_mean(changes: Matrix, trim: int) -> Vector:
     assert 0 < 2 * trim < len(changes)
     mean: Vector = np.sort(changes, axis=0)[trim : len(changes) - trim].mean(axis=0)
     return mean
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Whose change the others are held against."""
+
+    row: int
+    cap: float  # on every other row's influence
+
+
+def trusting_mean(changes: Matrix, trust: Trust) -> Aggregate:
+    """FLTrust (Cao et al. 2021): the mean of the changes, all in the trusted one's length, by how far each goes its way.
+
+    A row that goes against the trusted one, or square to it, counts for nothing, and none counts for more than that one.
+    """
+    norms = np.sqrt(np.einsum("nd,nd->n", changes, changes))
+    shares = trusted_influences(cosine_trust(changes, norms, trust.row), trust.row, trust.cap)
+    factors = np.asarray(shares) * norms[trust.row] / norms
+    return Aggregate(factors @ changes, shares)
+
+
+def cosine_trust(changes: Matrix, norms: Vector, trusted: int) -> tuple[float, ...]:
+    """The cosine of each row with the trusted one, and 0 in place of a negative one."""
+    cosines = changes @ changes[trusted] / (norms * norms[trusted])
+    return tuple(1.0 if i == trusted else float(np.clip(cosine, 0, 1)) for i, cosine in enumerate(cosines))
 
 
 def squared_distances(changes: Matrix) -> Matrix:

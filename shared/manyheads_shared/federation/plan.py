@@ -1,7 +1,7 @@
 """The plan of a federated training: every number, who takes part, and what is refused. Signed before the first round.
 
 A plan is to a federation what a recipe is to a training. What the numbers do is for the modules that use them.
-Specification: docs/formats/federation.md.
+A plan that trusts nobody is written in version 1. Specification: docs/formats/federation.md.
 """
 
 from typing import Annotated, ClassVar, Literal, Self
@@ -13,7 +13,7 @@ from manyheads_shared.degradations import get_profile
 from manyheads_shared.document import Count, Document, Ordinal, Value
 from manyheads_shared.errors import ManyheadsError
 from manyheads_shared.federation.privacy import spent_epsilon
-from manyheads_shared.federation.strategy import COORDINATE_WISE, ROBUST, StrategyName, check_party_count
+from manyheads_shared.federation.strategy import COORDINATE_WISE, ROBUST, TRUSTING, StrategyName, check_party_count
 from manyheads_shared.manifest import DigestField, Name, Preprocessing, Time
 
 Positive = Annotated[float, Field(gt=0)]
@@ -120,15 +120,22 @@ class Plan(Document):
         check_party_count(self.strategy, len(self.parties), self.faulty_parties)  # a round checks what came
         if (self.strategy == "fedprox") != (self.proximal_strength > 0):
             raise ValueError("proximal_strength above 0 goes with fedprox, and only with it")
-        if self.strategy in COORDINATE_WISE and self.weighting != "equal":
+        if (self.strategy in TRUSTING) != (self.trusted is not None):
+            raise ValueError("trusted_party goes with trust, and only with it: name the maintainer's own party")
+        if self.strategy in COORDINATE_WISE + TRUSTING and self.weighting != "equal":
             raise ValueError(f"{self.strategy} knows no weights; expected weighting equal")
 
     def _check_privacy(self) -> None:
         if self.privacy is None:
             return
-        if self.strategy in ROBUST or self.strategy == "fedadam" or self.weighting != "equal":
+        if self.strategy in ROBUST + TRUSTING or self.strategy == "fedadam" or self.weighting != "equal":
             raise ValueError("privacy: the noise is made for a plain mean; expected fedavg or fedprox, and weighting equal")
         spent_epsilon(self.privacy.noise_multiplier, self.rounds, self.privacy.delta)  # refuses noise that promises nothing
+
+    @property
+    def trusted(self) -> Party | None:
+        """The party that the others are held against; None with strategies that trust nobody."""
+        return None
 
     @property
     def steps(self) -> int:
@@ -138,3 +145,22 @@ class Plan(Document):
     def party_of(self, node: str) -> Party | None:
         """The party of a node; None for a stranger."""
         return next((party for party in self.parties if party.node == node), None)
+
+
+class TrustingPlan(Plan):
+    """As `Plan`, for the strategy `trust`. Version 2."""
+
+    FORMAT: ClassVar[str] = "manyheads.federation-plan/2"
+
+    format: Literal["manyheads.federation-plan/2"]
+    trusted_party: Name  # the maintainer's own, on public images
+
+    @property
+    def trusted(self) -> Party | None:
+        """See `Plan.trusted`."""
+        return next((party for party in self.parties if party.name == self.trusted_party), None)
+
+    def _check_parties(self) -> None:
+        super()._check_parties()
+        if self.trusted is None:
+            raise ValueError(f"trusted_party: expected one of the plan's parties, got {self.trusted_party}")

@@ -21,7 +21,7 @@ from manyheads_shared.digest import Digest
 from manyheads_shared.document import Count, Fraction, Ordinal, Value
 from manyheads_shared.envelope import read_envelope, sign_envelope, verify_signed
 from manyheads_shared.errors import ManifestError, SignatureError
-from manyheads_shared.federation.plan import Plan
+from manyheads_shared.federation.plan import Plan, TrustingPlan
 from manyheads_shared.keys import parse_public_key, public_pem
 from manyheads_shared.manifest import DigestField, Name, Sentence, Time
 
@@ -38,7 +38,7 @@ class Opening(Link):
 
     FORMAT: ClassVar[str] = "manyheads.federation-opening/1"
 
-    plan: Plan
+    plan: Plan | TrustingPlan
     public_key: str  # PEM, of the key that signs every line
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manyheads_shared.artifact import Tensors
-from manyheads_shared.federation.strategy import ROBUST, StrategyName
+from manyheads_shared.federation.strategy import ROBUST, TRUSTING, StrategyName
 from manyheads_shared.federation.tensors import MEAN, VARIANCE
 
 
@@ -22,7 +22,7 @@ def pool_statistics(
     Args:
         parties: running means and variances of each, under their declared names.
         shares: of each party.
-        strategy: with a robust one medians take the place of means: a lying party moves them no further than its rank.
+        strategy: with a robust one, or trust, medians take the place of means: a liar moves them no further than its rank.
     """
     pooled: dict[str, NDArray[np.float32]] = {}
     for name in (name for name in parties[0] if name.endswith(MEAN)):
@@ -45,7 +45,7 @@ def check_statistics(statistics: Mapping[str, NDArray[np.float32]]) -> list[str]
 
 
 def _middle(rows: NDArray[np.float64], shares: Sequence[float], strategy: StrategyName) -> NDArray[np.float64]:
-    if strategy in ROBUST:
+    if strategy in ROBUST + TRUSTING:
         return np.median(rows, axis=0)
     middle: NDArray[np.float64] = np.asarray(shares, dtype=np.float64) @ rows
     return middle

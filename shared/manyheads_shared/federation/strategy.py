@@ -1,17 +1,18 @@
 """The strategies by name: what each needs of the number of parties. An aggregation whose promise does not hold is an error.
 
 The arithmetic is in `aggregation`. Blanchard et al. 2017 (Krum), El Mhamdi et al. 2018 (Bulyan), Yin et al. 2018 (median,
-trimmed mean), McMahan et al. 2017 (FedAvg), Li et al. 2020 (FedProx), Reddi et al. 2021 (FedAdam).
+trimmed mean), McMahan et al. 2017 (FedAvg), Li et al. 2020 (FedProx), Reddi et al. 2021 (FedAdam), Cao et al. 2021 (FLTrust).
 """
 
 from typing import Literal
 
-StrategyName = Literal["fedavg", "fedprox", "fedadam", "median", "trimmed-mean", "krum", "multi-krum", "bulyan"]
+StrategyName = Literal["fedavg", "fedprox", "fedadam", "median", "trimmed-mean", "krum", "multi-krum", "bulyan", "trust"]
 
 MEANS = ("fedavg", "fedprox", "fedadam")
 SELECTIONS = ("krum", "multi-krum")  # whole updates are chosen
 COORDINATE_WISE = ("median", "trimmed-mean", "krum", "multi-krum", "bulyan")  # no weights: one party is as good as another
 ROBUST = COORDINATE_WISE
+TRUSTING = ("trust",)  # updates are held against that of a trusted party, however many are faulty
 
 
 def parties_needed(strategy: StrategyName, faulty: int) -> int:
@@ -23,6 +24,8 @@ def parties_needed(strategy: StrategyName, faulty: int) -> int:
             return 2 * faulty + 3
         case "bulyan":
             return 4 * faulty + 3
+        case "trust":
+            return 2  # the trusted party and another
         case _:
             return 1
 
@@ -35,6 +38,8 @@ def check_party_count(strategy: StrategyName, count: int, faulty: int) -> None:
     """
     if strategy in ROBUST and faulty < 1:
         raise ValueError(f"{strategy} with no faulty party withstands none; expected faulty_parties of at least 1, or fedavg")
+    if strategy in TRUSTING and faulty:
+        raise ValueError(f"{strategy} counts no faulty parties, however many there are; expected faulty_parties 0")
     if strategy not in ROBUST and faulty:
         raise ValueError(f"{strategy} withstands no faulty party; expected faulty_parties 0, or a robust strategy")
     if count < (needed := parties_needed(strategy, faulty)):

@@ -12,7 +12,7 @@ from manyheads_shared.errors import FederationRecordError
 from manyheads_shared.federation.plan import Plan
 from manyheads_shared.federation.privacy import spent_epsilon
 from manyheads_shared.federation.record import Outcome, PartyRound, Record, Round
-from manyheads_shared.federation.strategy import MEANS, ROBUST, SELECTIONS, parties_needed
+from manyheads_shared.federation.strategy import MEANS, ROBUST, SELECTIONS, TRUSTING, parties_needed
 from manyheads_shared.federation.tensors import digest_tensors
 from manyheads_shared.federation.weighting import influences
 
@@ -79,7 +79,7 @@ def broken_by(entry: Round, plan: Plan) -> str | None:
         return "an accepted update without digest, examples or norm"
     if any(party.influence for party in entry.parties if party.state != "accepted"):
         return "an update that was not accepted has influence"
-    return _broken_influence(accepted, plan)
+    return _broken_trust(entry, accepted, plan) if plan.strategy in TRUSTING else _broken_influence(accepted, plan)
 
 
 def _broken_influence(accepted: Sequence[PartyRound], plan: Plan) -> str | None:
@@ -93,6 +93,21 @@ def _broken_influence(accepted: Sequence[PartyRound], plan: Plan) -> str | None:
             return "the influences do not add up to 1"
     elif any(share is not None for share in found):
         return f"{plan.strategy} gives no party an influence as a whole"
+    return None
+
+
+def _broken_trust(entry: Round, accepted: Sequence[PartyRound], plan: Plan) -> str | None:
+    trusted = next((party for party in accepted if plan.trusted and party.party == plan.trusted.name), None)
+    if trusted is None or trusted.influence is None or trusted.norm is None:
+        return "it has no accepted update of the trusted party"
+    others = [party.influence for party in accepted if party is not trusted]
+    highest = min(trusted.influence, plan.influence_cap) + 1e-9
+    if any(share is None or share > highest for share in others):
+        return f"a party counts for more than the trusted one, or than the cap {plan.influence_cap:g}"
+    if not math.isclose(trusted.influence + sum(share or 0 for share in others), 1, abs_tol=1e-9):
+        return "the influences do not add up to 1"
+    if entry.norm > plan.server_learning_rate * trusted.norm * (1 + 1e-6):
+        return f"expected a change of at most {plan.server_learning_rate:g} times the trusted party's, got {entry.norm:.4g}"
     return None
 
 
