@@ -32,7 +32,7 @@ from manyheads_shared.document import Document
 from manyheads_shared.errors import ManyheadsError
 from manyheads_shared.evidence import CarryingInstrument, EvidenceRecord, FailureRecord, Instrument
 from manyheads_shared.evidence_v1 import EvidenceRecordV1
-from manyheads_shared.federation.plan import Plan
+from manyheads_shared.federation.plan import Plan, TrustingPlan
 from manyheads_shared.federation.record import Measurement, Opening, Outcome, Round
 from manyheads_shared.key_proof import KeyProof
 from manyheads_shared.keys import generate_key, parse_public_key
@@ -69,6 +69,7 @@ READERS: dict[str, type[Document]] = {
         Seal,
         CustodyEntry,
         Plan,
+        TrustingPlan,
         Opening,
         Round,
         Measurement,

@@ -24,6 +24,7 @@ from manyheads_shared.document import Document
 from manyheads_shared.evidence import EvidenceRecord, FailureRecord, Instrument, read_instrument
 from manyheads_shared.evidence_v1 import EvidenceRecordV1
 from manyheads_shared.federation.record import read_record, split_lines
+from manyheads_shared.federation.verification import broken_by
 from manyheads_shared.image import decode_image
 from manyheads_shared.key_proof import verify_key_proof
 from manyheads_shared.keys import parse_public_key
@@ -75,6 +76,7 @@ SHA256_V2 = {
     "calibration.json": "224e1b04753fb62453ee9a73f1c4698bd95da3e19f94d8393e8e323de3c69185",
     "bundle.json": "4797c04c2ba7ce9f94ee39e5d05dc6b538600b17751527c917dbfe445c661b60",
     "evidence.json": "4672e0714c90987db45f48351d80050325f9165a7f3233cae308c9c034f0e97e",
+    "federation.jsonl": "5f64f2b682b97b7dcb0bd3c46ff687582c22d751bab15a32411451a8293cdc8c",
     "instrument.json": "e58d39862c6b65df7d7a43a21403104df112ec5d694ffb33e2df18f4691c006f",
     "later-calibration.json": "b7f8df02ac1aa610a34694b5e19541a7f69f206dc93f52accb7fb9a4d4d24522",
     "later-primary.safetensors": "38ebe606ebd156ad9d8115d5285a606e4147ea7195f452f4e5cc556a890b4b47",
@@ -131,6 +133,14 @@ def test_the_record_of_a_federated_training_is_read_and_signed_to_the_byte() -> 
     assert [party.name for party in record.plan.parties] == ["ada", "ben"]
     assert [party.state for party in record.rounds[0].parties] == ["accepted", "rejected"]
     assert record.head.digest == "sha256:c88c00d31d6c133a6dbdc12d374a8a4ebccd9402b68e950fe49a88c770c88b97"
+
+
+def test_a_plan_of_version_2_trusts_a_party() -> None:
+    record = read_record(split_lines((V2 / "federation.jsonl").read_bytes()))
+
+    assert (record.plan.format, record.plan.trusted) == ("manyheads.federation-plan/2", record.plan.parties[2])
+    assert broken_by(record.rounds[0], record.plan) is None
+    assert record.head.digest == "sha256:0aa2365cc04a8fad7e95a122978258eb10cd32967d3d57fb60700fa36626e3f5"
 
 
 @pytest.mark.parametrize("name", ["primary.safetensors", "primary-dct.safetensors"])

@@ -51,7 +51,7 @@ from manyheads_shared.decision import answer, decide
 from manyheads_shared.digest import digest_bytes
 from manyheads_shared.evidence import Examined, FailureRecord
 from manyheads_shared.evidence_v1 import EvidenceRecordV1, HeadMeasurementV1, InstrumentV1, ItemExaminedV1, MeasurementV1
-from manyheads_shared.federation.plan import Party, Plan
+from manyheads_shared.federation.plan import Party, Plan, TrustingPlan
 from manyheads_shared.federation.record import (
     Measurement,
     Opening,
@@ -507,6 +507,48 @@ def write_golden_federation(folder: Path) -> None:
     )
     lines = [sign_line(link, signer) for link in (opening, entry, measured, outcome)]
     (folder / "federation.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+
+
+def write_golden_trust() -> None:
+    """Write the beginning of a record whose plan trusts a party: the opening and a round; once."""
+    signer, nodes = _signer(4), (("ada", "17"), ("ben", str(2**64 - 1)), ("hub", "19"))
+    plan = TrustingPlan.new(
+        **_GOLDEN_PLAN | {"strategy": "trust", "influence_cap": 0.5, "quorum": 2},
+        trusted_party="hub",
+        preprocessing=Preprocessing(representation="pixel", image_size=64, fit="resize"),
+        initial=digest_bytes(b"initial"),
+        parties=tuple(Party(name=name, node=node, max_examples=900) for name, node in nodes),
+        created=TIME,
+    )
+    opening = Opening.new(sequence=1, previous=GENESIS, plan=plan, public_key=public_pem(signer.public_key))
+    parties = tuple(
+        PartyRound(
+            party=name,
+            state="accepted",
+            reasons=(),
+            update=digest_bytes(name.encode()),
+            examples=800,
+            loss=0.25,
+            norm=1.5,
+            influence=influence,
+        )
+        for name, influence in (("ada", 0.25), ("ben", 0.0), ("hub", 0.75))
+    )
+    entry = Round.new(
+        sequence=2,
+        previous=opening.digest,
+        opening=opening.digest,
+        round=1,
+        parties=parties,
+        strangers=0,
+        faulty_parties=0,
+        norm=1.25,
+        weights=digest_bytes(b"weights"),
+        began=TIME,
+        ended=TIME,
+    )
+    with (FOLDER / "v2" / "federation.jsonl").open("xb") as stream:
+        stream.write(b"".join(sign_line(link, signer) + b"\n" for link in (opening, entry)))
 
 
 def write_v3(folder: Path) -> None:
