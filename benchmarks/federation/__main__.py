@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.federation.data import OWNERS, read_world
+from benchmarks.federation.data import OWNERS, PUBLIC, read_world
 from benchmarks.federation.report import render
 from benchmarks.federation.trial import SETTINGS, Trial, run_trial
 from benchmarks.machine import hardware
@@ -87,6 +87,7 @@ def write_results(work: Path, wanted: list[Trial], images: int, generators: tupl
         "hardware": hardware(),
         "owners": OWNERS,
         "images_of_an_owner": images,
+        "public": PUBLIC,
         "generators": generators,
         "settings": SETTINGS,
         "recommended": RECOMMENDED,
