@@ -36,6 +36,7 @@ def trials() -> Iterator[Trial]:
     yield from (Trial("trust", attack, 3, public=True) for attack in ("sign flip", "backdoor", "label flip"))
     yield from (Trial(strategy, public=True) for strategy in ("trust", "fedavg"))
     yield Trial("public-alone")
+    yield Trial("trust", "sign flip", 3, public=True, rounds=LONG)
     yield from (Trial(strategy, rounds=LONG) for strategy in ("central", "fedavg"))
     yield from (Trial(RECOMMENDED, attack, 3) for attack in WEIGHTED)
     yield from (Trial(RECOMMENDED, attack, 1) for attack in ("label flip", "sign flip", "NaN", "backdoor"))
