@@ -25,8 +25,16 @@ class Aggregate:
     influences: tuple[float, ...] | None  # of each row; None where every coordinate has its own
 
 
+@dataclass(frozen=True)
+class Trust:
+    """Whose change the others are held against."""
+
+    row: int
+    cap: float  # on every other row's influence
+
+
 def aggregate(
-    changes: Matrix, strategy: StrategyName, *, shares: Sequence[float], faulty: int, trust: "Trust | None" = None
+    changes: Matrix, strategy: StrategyName, *, shares: Sequence[float], faulty: int, trust: Trust | None = None
 ) -> Aggregate:
     """Aggregate by a strategy.
 
@@ -66,14 +74,6 @@ def trimmed_mean(changes: Matrix, trim: int) -> Vector:
     assert 0 < 2 * trim < len(changes)
     mean: Vector = np.sort(changes, axis=0)[trim : len(changes) - trim].mean(axis=0)
     return mean
-
-
-@dataclass(frozen=True)
-class Trust:
-    """Whose change the others are held against."""
-
-    row: int
-    cap: float  # on every other row's influence
 
 
 def trusting_mean(changes: Matrix, trust: Trust) -> Aggregate:
