@@ -101,6 +101,11 @@ def test_an_update_is_rejected_for(what: str, scene: Scene) -> None:
     assert len(screened.accepted) == 3
 
 
+def test_little_change_is_accepted_as_when_a_schedule_ends(scene: Scene) -> None:
+    little = [_times(scene.honest(i), scene, 1e-3) for i in range(3)]
+    assert len(scene.screen(*little).accepted) == 3
+
+
 @pytest.mark.parametrize(
     ("tensor", "reason"),
     [

@@ -13,7 +13,6 @@ from manyheads_hub.federation.screening import TrustedPartyMissingError
 from manyheads_shared.artifact import read_primary
 from manyheads_shared.errors import UsageError
 from manyheads_shared.federation.aggregation import Trust, aggregate
-from manyheads_shared.federation.firewall import check_norms
 from manyheads_shared.federation.messages import WEIGHTS
 from manyheads_shared.federation.plan import Plan, TrustingPlan
 from manyheads_shared.federation.record import PartyRound, Round, read_record, split_lines
@@ -88,13 +87,6 @@ def test_without_the_trusted_party_a_round_fails_and_says_so(tmp_path: Path) -> 
     with pytest.raises(TrustedPartyMissingError, match=r"the trusted party.*party3 absent: no answer in time"):
         federation.run()
     assert federation.folder.read().rounds == ()
-
-
-def test_the_trusted_party_may_change_little_as_when_a_schedule_ends(tmp_path: Path) -> None:
-    plan = _federation(tmp_path).plan
-    owner, trusted = plan.parties[0].node, plan.parties[3].node
-    assert list(check_norms({owner: 1e-9, trusted: 1e-9}, plan, scale=1.0)) == [owner]
-    assert list(check_norms({owner: 1e-3, trusted: 0.0}, plan, scale=1.0)) == [trusted]
 
 
 @pytest.mark.parametrize(

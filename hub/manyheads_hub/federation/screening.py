@@ -94,7 +94,7 @@ def screen(replies: Sequence[Received], expected: Expected, before: Tensors, ear
     changes = {node: flatten(update.weights, names) - start for node, update in updates.items()}
     norms = {node: float(np.linalg.norm(change)) for node, change in changes.items()}
     digests = {node: update.digest for node, update in updates.items()}
-    for found in (check_norms(norms, plan, float(np.linalg.norm(start))), check_copies(digests, earlier)):
+    for found in (check_norms(norms, plan), check_copies(digests, earlier)):
         for node, reason in found.items():
             reasons[node].append(reason)
     return Screened(plan, first, reasons, updates, changes)
