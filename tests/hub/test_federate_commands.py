@@ -8,8 +8,9 @@ from manyheads_contributor.cli import app as contributor
 from manyheads_hub.cli import app
 from manyheads_hub.federation.folder import FederationFolder
 from manyheads_hub.hub import Hub
-from manyheads_hub.primaries import queries as primaries
+from manyheads_hub.upgrades import candidates
 from manyheads_shared.artifact import read_primary
+from manyheads_shared.digest import digest_file
 from manyheads_shared.errors import UsageError
 from manyheads_shared.keys import make_key_files
 from tests.support.federation import Federation, make_federation
@@ -75,15 +76,12 @@ def test_status_package_and_verify_speak_of_one_training(tmp_path: Path) -> None
     assert "whoever that is" in told
 
 
-def test_what_a_federation_makes_is_what_a_hub_publishes(tmp_path: Path, hub: Hub) -> None:
+def test_what_a_federation_makes_is_what_a_hub_measures_to_promote(tmp_path: Path, hub: Hub) -> None:
     federation, primary = make_federation(tmp_path, 2, version="2"), tmp_path / "faces.safetensors"
     federation.run()
     _run("package", federation.folder.path, "--out", primary, "--key", federation.key)
-    done = CliRunner().invoke(
-        app, ["publish-primary", str(hub.settings.folder), str(primary), "--json"], catch_exceptions=False
-    )
+    done = CliRunner().invoke(app, ["candidate", str(hub.settings.folder), str(primary), "--json"], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     with hub.database.read() as session:
-        newest = primaries.newest(session)
-    assert newest is not None
-    assert newest.digest == read_primary(primary.read_bytes()).digest
+        (offered,) = candidates.list_candidates(session)
+    assert (offered.digest, offered.state) == (digest_file(primary), "measured")
