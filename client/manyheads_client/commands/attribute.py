@@ -152,9 +152,8 @@ def attribute(
         if signatory:
             seal_records(path, signatory)
         source = describe_source(path) if jsonl else None
-        renderings.write(
-            path, bundle, device="auto" if cluster else device, precision=precision, source=source
-        )  # pictures here
+        drawing = "auto" if cluster else device  # pictures are made here, whoever examined
+        renderings.write(path, bundle, device=drawing, precision=precision, source=source)
         summary = _print_json(path) if json else _print_result(path, bundle)
         if not json:
             sealed = seal_path(path) if signatory else None
