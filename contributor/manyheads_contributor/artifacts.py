@@ -85,7 +85,7 @@ def load_subject(path: Path, primary_path: Path | None) -> Subject:
     if _is_head(data):
         raise UsageError(f"{path} is a head; name the primary it was trained on with --primary")
     primary = read_primary(data)
-    return Subject(f"detector of {primary.manifest.name}@{primary.manifest.version}", primary.digest, primary, (), None)
+    return Subject(f"detector of {primary.manifest.title}", primary.digest, primary, (), None)
 
 
 def _load_run(folder: RunFolder, primary: PrimaryArtifact | None) -> Subject:

@@ -84,6 +84,11 @@ class PrimaryManifest(Document):
     training: Training
     created: Time
 
+    @property
+    def title(self) -> str:
+        """`name@version`."""
+        return f"{self.name}@{self.version}"
+
     def build_architecture(self) -> Architecture:
         """Return the declared architecture, checked against the preprocessing.
 

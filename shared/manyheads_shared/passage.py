@@ -35,6 +35,6 @@ def verify_passable(earlier: PrimaryArtifact, primary: PrimaryArtifact) -> None:
     """
     if not is_passable(earlier, primary):
         raise BundleError(
-            f"heads of primary {earlier.manifest.name}@{earlier.manifest.version} cannot be run with "
-            f"{primary.manifest.name}@{primary.manifest.version}: architecture and preprocessing must be the same"
+            f"heads of primary {earlier.manifest.title} cannot be run with "
+            f"{primary.manifest.title}: architecture and preprocessing must be the same"
         )

@@ -33,7 +33,7 @@ def publish_primary(
 
     data = read_file(primary)
     artifact = read_primary(data)
-    what = f"primary {artifact.manifest.name}@{artifact.manifest.version}"
+    what = f"primary {artifact.manifest.title}"
     with open_hub(folder) as hub:
         hub.suite_folder()
         hub.keyring.signers("targets")  # absent keys are told before anything changes

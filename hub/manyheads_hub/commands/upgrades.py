@@ -41,7 +41,7 @@ def candidate(
 
     data = read_file(primary)
     artifact = read_primary(data)
-    title = f"{artifact.manifest.name}@{artifact.manifest.version}"
+    title = artifact.manifest.title
     with open_hub(folder) as hub:
         hub.suite_folder()
         if dry_run:

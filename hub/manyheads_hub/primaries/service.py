@@ -72,12 +72,10 @@ def check_new(session: Session, primary: PrimaryArtifact) -> None:
     known = queries.find(session, primary.digest)
     if known is not None:
         if known is not queries.newest(session):
-            raise ConflictError(
-                f"primary {manifest.name}@{manifest.version} ({primary.digest}) was published before, and another replaced it"
-            )
+            raise ConflictError(f"primary {manifest.title} ({primary.digest}) was published before, and another replaced it")
     elif queries.find_version(session, manifest.name, manifest.version) is not None:
         raise ConflictError(
-            f"another file was published as primary {manifest.name}@{manifest.version}; "
+            f"another file was published as primary {manifest.title}; "
             "package this one under a new version, a name never changes its meaning"
         )
 
@@ -111,7 +109,7 @@ def add(session: Session, actor: Actor, primary: PrimaryArtifact, size_bytes: in
                 retention=retention,
             )
         )
-        title = f"{manifest.name}@{manifest.version}"
+        title = manifest.title
         record(session, actor, "primary.added", title, details={"primary": primary.digest})
     return jobs.enqueue(session, "publish")
 

@@ -24,7 +24,7 @@ def check_new(session: Session, primary: PrimaryArtifact) -> None:
         ConflictError: it was the hub's already, or another file has its name and version.
     """
     manifest = primary.manifest
-    title = f"{manifest.name}@{manifest.version}"
+    title = manifest.title
     if primaries.current(session) is None:
         raise NotReadyError("this hub has no primary yet; publish the first with `manyheads-hub publish-primary`")
     if primaries.find(session, primary.digest) is not None:
@@ -61,7 +61,7 @@ def offer(session: Session, actor: Actor, primary: PrimaryArtifact, size_bytes: 
             state="waiting",
         )
         session.add(row)
-        title = f"{manifest.name}@{manifest.version}"
+        title = manifest.title
         record(session, actor, "candidate.offered", title, details={"primary": primary.digest})
     reset(row)
     return jobs.enqueue(session, "measure", primary.digest)

@@ -47,7 +47,7 @@ def verify_federation(record: Record, primary: PrimaryArtifact) -> Outcome:
         ("its tensors", outcome.weights, digest_tensors(primary.tensors)),
         *([("the measurement", record.measurement.weights, outcome.weights)] if record.measurement else []),
         ("its recipe", plan.digest, manifest.training.recipe),
-        ("its name", f"{plan.name}@{plan.version}", f"{manifest.name}@{manifest.version}"),
+        ("its name", f"{plan.name}@{plan.version}", manifest.title),
     ):
         if expected != found:
             raise FederationRecordError(f"{what}: the record says {expected}, the primary {found}; it is the record of another")
